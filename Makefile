@@ -1,0 +1,67 @@
+# Periplus. `make help` lists what there is; `make run` and `make test` need nothing but Rust.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+TARGET_DIR := $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),target)
+BIN := $(TARGET_DIR)/debug
+WASM_TARGET := wasm32-wasip2
+export PERIPLUS_PLUGINS_DIR := $(CURDIR)/plugins/target/$(WASM_TARGET)/release
+
+.PHONY: help run run-kubernetes test lint e2e conformance bench plugins build setup fmt ci clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup:
+	@rustup target list --installed | grep -qx $(WASM_TARGET) || rustup target add $(WASM_TARGET)
+
+plugins: setup ## Build the plugins of this repository (needs Rust)
+	cargo build --release --locked --manifest-path plugins/Cargo.toml --target $(WASM_TARGET) --target-dir plugins/target
+
+build: ## Build the host and the test parts (needs Rust)
+	cargo build --locked -p periplus -p periplus-kube-api
+
+run: build plugins ## Start Periplus on this machine's sockets and a stand-in cluster (needs Rust)
+	@BIN=$(BIN) examples/quickstart/run.sh
+
+run-kubernetes: build plugins ## The same against the cluster that KUBECONFIG names (needs Rust and a cluster)
+	@BIN=$(BIN) examples/quickstart/run.sh kubernetes
+
+test: plugins ## Run every test that needs Rust alone
+	cargo test --locked --workspace --all-targets
+	cargo test --locked --manifest-path plugins/Cargo.toml --target-dir plugins/target
+
+lint: setup ## Check format, lints and licences (needs Rust; cargo-deny if installed)
+	cargo fmt --all --check
+	cargo fmt --all --check --manifest-path plugins/Cargo.toml
+	cargo clippy --locked --workspace --all-targets -- -D warnings
+	cargo clippy --locked --manifest-path plugins/Cargo.toml --workspace --all-targets --target-dir plugins/target -- -D warnings
+	@if command -v cargo-deny >/dev/null; then cargo deny check bans licenses sources; \
+	else echo "SKIPPED: cargo-deny is not installed, so licences and sources were not checked (cargo install cargo-deny)"; fi
+
+conformance: ## Run recorded cases of Prometheus; GOLDENS=DIR for another folder of them (needs Rust)
+	@cargo run --quiet --locked -p periplus-conformance -- $(if $(GOLDENS),$(GOLDENS),tests/conformance/goldens)
+
+e2e: plugins ## Compare with a real Prometheus on a real kube-apiserver; SCRIPTS=DIR for other scripts (needs Rust, Go 1.26)
+	tests/e2e/build.sh
+	cargo build --locked -p periplus -p periplus-e2e
+	$(BIN)/periplus-e2e run --periplus $(BIN)/periplus --build tests/e2e/.build --scripts $(if $(SCRIPTS),$(SCRIPTS),tests/e2e/scripts)
+	@if [ -z "$(SCRIPTS)" ]; then $(BIN)/periplus-e2e selftest --periplus $(BIN)/periplus --build tests/e2e/.build; fi
+
+bench: plugins ## Measure what the design promises, as JSON and a table (needs Rust; takes minutes)
+	cargo build --release --locked -p periplus -p periplus-kube-api -p periplus-bench
+	$(TARGET_DIR)/release/periplus-bench $(BENCH)
+
+fmt: ## Format everything
+	cargo fmt --all
+	cargo fmt --all --manifest-path plugins/Cargo.toml
+
+ci: ## Exactly what CI runs
+	.ci/run
+
+clean: ## Remove what was built
+	cargo clean
+	cargo clean --manifest-path plugins/Cargo.toml --target-dir plugins/target
+	rm -rf .run tests/e2e/.build
