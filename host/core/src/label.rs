@@ -115,6 +115,11 @@ impl LabelBuilder {
         }
     }
 
+    /// Removes every label whose name does not please `keep`.
+    pub fn retain(&mut self, keep: impl Fn(&str) -> bool) {
+        self.0.retain(|(name, _)| keep(name));
+    }
+
     /// The finished set, without labels whose value is empty.
     #[must_use]
     pub fn build(&self) -> LabelSet {

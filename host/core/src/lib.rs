@@ -8,10 +8,18 @@
 //! TargetGroup --merge--> LabelSet (discovered) --Relabeler--> LabelSet (final)
 //! ```
 
+pub mod duration;
 pub mod group;
 pub mod hash;
 pub mod label;
+pub mod name;
+mod quote;
+pub mod regex;
+pub mod relabel;
+pub mod target;
 
+pub use duration::PromDuration;
 pub use group::TargetGroup;
 pub use hash::ContentHash;
 pub use label::{LabelBuilder, LabelSet};
+pub use quote::quote;

@@ -1,0 +1,61 @@
+//! Letter case as Go maps it: character by character, one character to one.
+
+/// Go's `strings.ToLower`.
+pub(super) fn to_lower(text: &str) -> String {
+    text.chars().map(simple_lower).collect()
+}
+
+/// Go's `strings.ToUpper`.
+pub(super) fn to_upper(text: &str) -> String {
+    text.chars().map(simple_upper).collect()
+}
+
+fn simple_lower(c: char) -> char {
+    // The one character whose full mapping is longer: capital I with a dot above.
+    if c == '\u{130}' { 'i' } else { c.to_lowercase().next().unwrap_or(c) }
+}
+
+fn simple_upper(c: char) -> char {
+    let mut full = c.to_uppercase();
+    match (full.next(), full.next()) {
+        (Some(upper), None) => upper,
+        _ => simple_upper_of_expanding(c),
+    }
+}
+
+/// Characters whose full upper case is longer stay as they are, but for Greek vowels with an iota
+/// below, which have a title-case form of one character.
+fn simple_upper_of_expanding(c: char) -> char {
+    let code = u32::from(c);
+    let title = match code {
+        0x1f80..=0x1f87 | 0x1f90..=0x1f97 | 0x1fa0..=0x1fa7 => code + 8,
+        0x1fb3 | 0x1fc3 | 0x1ff3 => code + 9,
+        _ => code,
+    };
+    char::from_u32(title).unwrap_or(c)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn case_is_mapped_one_character_to_one() {
+        for (text, lower, upper) in [
+            ("bAr123Foo", "bar123foo", "BAR123FOO"),
+            ("Straße", "straße", "STRAßE"),
+            ("ﬁ", "ﬁ", "ﬁ"),
+            ("İI", "ii", "İI"),
+            ("ΟΔΟΣ", "οδοσ", "ΟΔΟΣ"),
+            ("ᾳ", "ᾳ", "ᾼ"),
+            ("ᾀ", "ᾀ", "ᾈ"),
+            ("ŉ", "ŉ", "ŉ"),
+            ("ǆ", "ǆ", "Ǆ"),
+            ("ı", "ı", "I"),
+            ("ſ", "ſ", "S"),
+        ] {
+            assert_eq!(to_lower(text), lower, "{text}");
+            assert_eq!(to_upper(text), upper, "{text}");
+        }
+    }
+}

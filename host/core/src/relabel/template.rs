@@ -1,0 +1,1 @@
+//! Replacement templates (`$1`, `${name}`), as Go expands them.
