@@ -1,1 +1,34 @@
-//! Placeholder.
+//! `prometheus.yml` and what Periplus adds to it: from text to a configuration that is ready to run.
+//!
+//! This crate owns the format: YAML 1.1 as Prometheus reads it, every key, default and check, and
+//! errors that say where and what to do. It starts nothing, reads no file but the configuration,
+//! and must not know tokio, HTTP, kube or wasmtime.
+//!
+//! ```text
+//! text --yaml--> Node (positions) --raw--> as written --resolve--> Config (ready to run)
+//!                          \________________\______________________\--> Diagnostics, all of them
+//! ```
+
+mod config;
+mod diagnostic;
+mod http_client;
+mod kubernetes;
+mod load;
+mod plugin;
+mod secret;
+mod section;
+mod yaml;
+
+pub use config::{Config, ExplicitScrape, Job};
+pub use diagnostic::{ConfigErrors, Diagnostic};
+pub use http_client::{
+    Authorization, BasicAuth, HeaderValues, HttpClientConfig, OAuth2, ProxyConfig, TlsConfig,
+    TlsVersion,
+};
+pub use kubernetes::{AttachMetadata, KubernetesSection, Namespaces, Role, RoleSelector};
+pub use load::{LoadOptions, Loaded, MechanismSet, load_file, load_str, plugins_of};
+pub use plugin::{
+    Grants, HttpGrant, OnError, PluginConfig, PluginLimits, PluginSection, TransformerConfig,
+};
+pub use secret::Secret;
+pub use section::{FileSection, Section, SectionKind};

@@ -1,0 +1,59 @@
+//! The resolved configuration: what the host runs.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use periplus_core::name::NameScheme;
+use periplus_core::relabel::Rule;
+use periplus_core::target::ScrapeDefaults;
+
+use crate::plugin::{PluginConfig, TransformerConfig};
+use crate::section::Section;
+
+/// A whole configuration, checked and ready to run.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The file that it was read from.
+    pub file: PathBuf,
+    /// The jobs in the order of the file; their names are unique.
+    pub jobs: Vec<Arc<Job>>,
+    /// The plugins to load.
+    pub plugins: Vec<PluginConfig>,
+}
+
+/// One scrape configuration: what feeds it and what happens to its targets.
+#[derive(Clone, Debug)]
+pub struct Job {
+    /// `job_name`.
+    pub name: String,
+    /// What fills labels that a target does not bring, the inheritance from `global` applied.
+    pub defaults: ScrapeDefaults,
+    /// Which of the defaults the file sets.
+    pub explicit: ExplicitScrape,
+    /// Discovery, in the order of Prometheus: by key, all static groups as one section at the end.
+    pub sections: Vec<Section>,
+    /// Transformers in the order they run.
+    pub transformers: Vec<TransformerConfig>,
+    /// `relabel_configs`.
+    pub relabel_rules: Vec<Rule>,
+    /// Which label names the rules may write.
+    pub name_scheme: NameScheme,
+    /// The job as written, for fronts that hand it on. It holds secrets.
+    pub verbatim: serde_json::Value,
+}
+
+/// Which scrape settings our file sets, globally or in the job. What it does not set is the
+/// scraper's own business and stays out of final targets.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ExplicitScrape {
+    /// `scrape_interval`.
+    pub scrape_interval: bool,
+    /// `scrape_timeout`.
+    pub scrape_timeout: bool,
+    /// `convert_classic_histograms_to_nhcb`.
+    pub convert_classic_histograms_to_nhcb: bool,
+    /// `always_scrape_classic_histograms`.
+    pub always_scrape_classic_histograms: bool,
+    /// `scrape_native_histograms`.
+    pub scrape_native_histograms: bool,
+}

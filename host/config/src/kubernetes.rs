@@ -1,0 +1,145 @@
+//! `kubernetes_sd_configs`, resolved.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use serde::{Serialize, Serializer};
+use url::Url;
+
+use crate::http_client::HttpClientConfig;
+
+/// One section of `kubernetes_sd_configs`.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct KubernetesSection {
+    /// Which objects become targets.
+    pub role: Role,
+    /// The API server; without it and without `kubeconfig_file`, the cluster we run in.
+    #[serde(serialize_with = "redacted_url")]
+    pub api_server: Option<Url>,
+    /// A kubeconfig, joined with the configuration's directory.
+    pub kubeconfig_file: Option<PathBuf>,
+    /// Which namespaces are watched.
+    pub namespaces: Namespaces,
+    /// Selectors, at most one per role.
+    pub selectors: Vec<RoleSelector>,
+    /// What is attached to targets from related objects.
+    pub attach_metadata: AttachMetadata,
+    /// How to talk to `api_server`.
+    pub http_client: HttpClientConfig,
+}
+
+/// The kind of object that becomes a target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// `node`
+    Node,
+    /// `pod`
+    Pod,
+    /// `service`
+    Service,
+    /// `endpoints`
+    Endpoints,
+    /// `endpointslice`
+    EndpointSlice,
+    /// `ingress`
+    Ingress,
+}
+
+/// Which namespaces are watched; neither set means all of them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Namespaces {
+    /// The namespace that this process runs in.
+    pub own_namespace: bool,
+    /// Namespaces by name.
+    pub names: Vec<String>,
+}
+
+/// Selectors for the objects of one role.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct RoleSelector {
+    /// Which objects.
+    pub role: Role,
+    /// A label selector.
+    pub label: Option<String>,
+    /// A field selector.
+    pub field: Option<String>,
+}
+
+/// What is attached to targets from related objects.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct AttachMetadata {
+    /// Labels and annotations of the node.
+    pub node: bool,
+    /// Labels and annotations of the namespace.
+    pub namespace: bool,
+    /// The deployment that owns the pod.
+    pub deployment: bool,
+    /// The job that owns the pod.
+    pub job: bool,
+    /// The cron job that owns the pod.
+    pub cronjob: bool,
+}
+
+/// A URL as it may be shown: a password in it is replaced.
+fn redacted_url<S: Serializer>(url: &Option<Url>, serializer: S) -> Result<S::Ok, S::Error> {
+    let Some(url) = url else {
+        return serializer.serialize_none();
+    };
+    let mut url = url.clone();
+    if url.password().is_some() {
+        // Fails only for URLs that cannot hold a password, and this one does.
+        let _ = url.set_password(Some("xxxxx"));
+    }
+    serializer.serialize_str(url.as_str())
+}
+
+// === impl Role ===
+
+impl Role {
+    /// All roles, in the order in which Prometheus lists them.
+    pub const ALL: [Self; 6] = [
+        Self::Pod,
+        Self::Service,
+        Self::Endpoints,
+        Self::EndpointSlice,
+        Self::Node,
+        Self::Ingress,
+    ];
+
+    /// The name as it is configured.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Node => "node",
+            Self::Pod => "pod",
+            Self::Service => "service",
+            Self::Endpoints => "endpoints",
+            Self::EndpointSlice => "endpointslice",
+            Self::Ingress => "ingress",
+        }
+    }
+
+    /// The roles whose objects a section of this role may select.
+    #[must_use]
+    pub fn selectable(self) -> &'static [Self] {
+        match self {
+            Self::Pod => &[Self::Pod, Self::Node],
+            Self::Service => &[Self::Service],
+            Self::EndpointSlice => &[Self::Pod, Self::Service, Self::EndpointSlice],
+            Self::Endpoints => &[Self::Pod, Self::Service, Self::Endpoints],
+            Self::Node => &[Self::Node],
+            Self::Ingress => &[Self::Ingress],
+        }
+    }
+
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|role| role.as_str() == text)
+    }
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}

@@ -1,0 +1,77 @@
+//! Collects what is wrong while a tree is walked.
+
+use std::cell::{Cell, RefCell};
+use std::path::{Path, PathBuf};
+
+use super::node::Mark;
+use crate::diagnostic::{ConfigErrors, Diagnostic};
+
+/// The errors and warnings of one file.
+#[derive(Debug)]
+pub(crate) struct Report {
+    file: PathBuf,
+    errors: RefCell<Vec<Diagnostic>>,
+    warnings: RefCell<Vec<Diagnostic>>,
+    count: Cell<usize>,
+}
+
+// === impl Report ===
+
+impl Report {
+    pub(crate) fn new(file: &Path) -> Self {
+        Self {
+            file: file.to_path_buf(),
+            errors: RefCell::default(),
+            warnings: RefCell::default(),
+            count: Cell::new(0),
+        }
+    }
+
+    /// How many errors there are so far: a caller that finds more than before leaves out checks
+    /// that would only repeat what is known.
+    pub(crate) fn count(&self) -> usize {
+        self.count.get()
+    }
+
+    pub(crate) fn error(&self, mark: Mark, path: &str, message: String, hint: Option<String>) {
+        let diagnostic = self.diagnostic(mark, path, message, hint);
+        let mut errors = self.errors.borrow_mut();
+        // An alias brings the same mistake to several places; one of them is enough.
+        if !errors.contains(&diagnostic) {
+            errors.push(diagnostic);
+        }
+        self.count.set(self.count.get() + 1);
+    }
+
+    pub(crate) fn warning(&self, mark: Mark, path: &str, message: String, hint: Option<String>) {
+        let diagnostic = self.diagnostic(mark, path, message, hint);
+        self.warnings.borrow_mut().push(diagnostic);
+    }
+
+    /// The warnings, or all errors in the order of the file.
+    pub(crate) fn finish(self) -> Result<Vec<Diagnostic>, ConfigErrors> {
+        let mut errors = self.errors.into_inner();
+        if errors.is_empty() {
+            return Ok(self.warnings.into_inner());
+        }
+        errors.sort_by_key(|error| (error.line, error.column));
+        Err(ConfigErrors(errors))
+    }
+
+    fn diagnostic(
+        &self,
+        mark: Mark,
+        path: &str,
+        message: String,
+        hint: Option<String>,
+    ) -> Diagnostic {
+        Diagnostic {
+            file: self.file.clone(),
+            line: mark.line,
+            column: mark.column,
+            key_path: path.to_owned(),
+            message,
+            hint,
+        }
+    }
+}

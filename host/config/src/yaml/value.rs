@@ -1,0 +1,391 @@
+//! A node on its way into a type.
+
+use std::collections::HashSet;
+use std::rc::Rc;
+
+use super::fields::Fields;
+use super::node::{Content, Mark, Node};
+use super::report::Report;
+use super::scalar::{self, PREFIX, Scalar};
+
+/// A node, the path of keys that leads to it, and where its errors go.
+///
+/// The methods that read it give `None` if the node does not fit, which is reported then, and a
+/// type's zero for a null, as Go does.
+#[derive(Clone)]
+pub(crate) struct Value<'a> {
+    pub(crate) node: &'a Rc<Node>,
+    pub(crate) path: String,
+    pub(crate) report: &'a Report,
+}
+
+// === impl Value ===
+
+impl<'a> Value<'a> {
+    pub(crate) fn mark(&self) -> Mark {
+        self.node.mark
+    }
+
+    /// Whether this is null for a type that reads itself.
+    pub(crate) fn is_null(&self) -> bool {
+        self.node.is_null()
+    }
+
+    /// Whether this is any spelling of null.
+    pub(crate) fn is_nil(&self) -> bool {
+        self.node.is_null() || self.resolved() == Some(Ok(Scalar::Null))
+    }
+
+    pub(crate) fn error(&self, message: impl Into<String>) {
+        self.report
+            .error(self.mark(), &self.path, message.into(), None);
+    }
+
+    pub(crate) fn error_with(&self, message: impl Into<String>, hint: impl Into<String>) {
+        self.report
+            .error(self.mark(), &self.path, message.into(), Some(hint.into()));
+    }
+
+    pub(crate) fn warn_with(&self, message: impl Into<String>, hint: impl Into<String>) {
+        self.report
+            .warning(self.mark(), &self.path, message.into(), Some(hint.into()));
+    }
+
+    /// Text for the Go type `string`.
+    pub(crate) fn string(&self) -> Option<String> {
+        self.string_as("string")
+    }
+
+    /// Text for a Go type that is a string.
+    pub(crate) fn string_as(&self, type_name: &str) -> Option<String> {
+        match self.bytes_as(type_name)? {
+            Ok(text) => Some(text),
+            Err(bytes) => {
+                self.error(format!("{} is not valid UTF-8", quote_bytes(&bytes)));
+                None
+            }
+        }
+    }
+
+    /// Text that may be bytes (`!!binary`), which are in `Err` if they are no UTF-8.
+    pub(crate) fn bytes_as(&self, type_name: &str) -> Option<Result<String, Vec<u8>>> {
+        if self.is_null() {
+            return Some(Ok(String::new()));
+        }
+        let Content::Scalar { text, .. } = &self.node.content else {
+            self.mismatch(type_name);
+            return None;
+        };
+        if self
+            .node
+            .tag
+            .as_deref()
+            .and_then(|tag| tag.strip_prefix(PREFIX))
+            == Some("binary")
+        {
+            let Some(bytes) = decode_base64(text) else {
+                self.error("!!binary value contains invalid base64 data");
+                return None;
+            };
+            return Some(String::from_utf8(bytes).map_err(std::string::FromUtf8Error::into_bytes));
+        }
+        match self.scalar(type_name)? {
+            Scalar::Null => Some(Ok(String::new())),
+            _ => Some(Ok(text.clone())),
+        }
+    }
+
+    /// A truth of YAML 1.1.
+    pub(crate) fn bool(&self) -> Option<bool> {
+        match self.scalar("bool")? {
+            Scalar::Null => Some(false),
+            Scalar::Bool(value) => Some(value),
+            _ => {
+                self.mismatch("bool");
+                None
+            }
+        }
+    }
+
+    /// A whole number for Go's `uint`; fractions are cut off, as Go does.
+    pub(crate) fn uint(&self) -> Option<u64> {
+        let number = match self.scalar("uint")? {
+            Scalar::Null => Some(0),
+            Scalar::Int(number) => u64::try_from(number).ok(),
+            Scalar::Uint(number) => Some(number),
+            Scalar::Float(number) if number <= u64::MAX as f64 => Some(number as u64),
+            _ => None,
+        };
+        if number.is_none() {
+            self.mismatch("uint");
+        }
+        number
+    }
+
+    /// A whole number for Go's `int`.
+    pub(crate) fn int(&self) -> Option<i64> {
+        let number = match self.scalar("int")? {
+            Scalar::Null => Some(0),
+            Scalar::Int(number) => Some(number),
+            Scalar::Float(number) if number <= i64::MAX as f64 => Some(number as i64),
+            _ => None,
+        };
+        if number.is_none() {
+            self.mismatch("int");
+        }
+        number
+    }
+
+    /// Any number.
+    pub(crate) fn float(&self) -> Option<f64> {
+        match self.scalar("float64")? {
+            Scalar::Null => Some(0.0),
+            Scalar::Int(number) => Some(number as f64),
+            Scalar::Uint(number) => Some(number as f64),
+            Scalar::Float(number) => Some(number),
+            _ => {
+                self.mismatch("float64");
+                None
+            }
+        }
+    }
+
+    /// The elements of a list; those that `read` refuses are left out.
+    pub(crate) fn list<T>(
+        &self,
+        type_name: &str,
+        mut read: impl FnMut(Value<'a>) -> Option<T>,
+    ) -> Option<Vec<T>> {
+        if self.is_nil() {
+            return Some(Vec::new());
+        }
+        let Content::Sequence(items) = &self.node.content else {
+            self.mismatch(type_name);
+            return None;
+        };
+        let items = items.iter().enumerate();
+        Some(
+            items
+                .filter_map(|(index, node)| read(self.element(index, node)))
+                .collect(),
+        )
+    }
+
+    /// A list of texts.
+    pub(crate) fn strings(&self) -> Option<Vec<String>> {
+        self.list("[]string", |item| item.string())
+    }
+
+    /// The pairs of a map, merges applied, in the order of the text. A repeated key is an error.
+    pub(crate) fn map(&self, type_name: &str) -> Option<Vec<(Value<'a>, Value<'a>)>> {
+        if self.is_nil() {
+            return Some(Vec::new());
+        }
+        let Content::Mapping(pairs) = &self.node.content else {
+            self.mismatch(type_name);
+            return None;
+        };
+        let mut seen = HashSet::new();
+        let mut flat = Vec::new();
+        self.flatten(pairs, &mut |pair| {
+            let key = Value {
+                node: &pair.0,
+                path: self.path.clone(),
+                report: self.report,
+            };
+            let text = match &pair.0.content {
+                Content::Scalar { text, .. } => text.as_str(),
+                _ => "",
+            };
+            let value = self.member(text, &pair.1);
+            if !text.is_empty() && !seen.insert(text) {
+                value.error(format!("key {text:?} already set in map"));
+            } else {
+                flat.push((key, value));
+            }
+        });
+        Some(flat)
+    }
+
+    /// The keys of a structure with the given name in Go.
+    pub(crate) fn fields(&self, type_name: &'static str) -> Option<Fields<'a>> {
+        if self.is_nil() {
+            return Some(Fields::empty(self.clone(), type_name));
+        }
+        let Content::Mapping(pairs) = &self.node.content else {
+            self.mismatch(type_name);
+            return None;
+        };
+        Some(Fields::new(self.clone(), type_name, pairs))
+    }
+
+    /// Calls `visit` for each pair in the order in which they count, those of merges included.
+    pub(super) fn flatten(
+        &self,
+        pairs: &'a [(Rc<Node>, Rc<Node>)],
+        visit: &mut impl FnMut(&'a (Rc<Node>, Rc<Node>)),
+    ) {
+        for pair in pairs {
+            if !pair.0.is_merge() {
+                visit(pair);
+                continue;
+            }
+            match &pair.1.content {
+                Content::Mapping(merged) => self.flatten(merged, visit),
+                // Earlier ones take precedence, so they come last.
+                Content::Sequence(items) => items.iter().rev().for_each(|item| {
+                    if let Content::Mapping(merged) = &item.content {
+                        self.flatten(merged, visit);
+                    } else {
+                        self.member("<<", item).refuse_merge();
+                    }
+                }),
+                Content::Scalar { .. } => self.member("<<", &pair.1).refuse_merge(),
+            }
+        }
+    }
+
+    /// Says that the node does not fit into a Go type.
+    pub(crate) fn mismatch(&self, type_name: &str) {
+        let found = match &self.node.content {
+            Content::Sequence(_) => "!!seq".to_owned(),
+            Content::Mapping(_) => "!!map".to_owned(),
+            Content::Scalar { text, .. } => {
+                let tag = match &self.node.tag {
+                    Some(tag) => tag
+                        .strip_prefix(PREFIX)
+                        .map_or(tag.clone(), |tag| format!("!!{tag}")),
+                    None => match self.resolved() {
+                        Some(Ok(scalar)) => scalar.tag().to_owned(),
+                        _ => "!!str".to_owned(),
+                    },
+                };
+                if text.len() > 10 {
+                    format!(
+                        "{tag} `{}...`",
+                        String::from_utf8_lossy(&text.as_bytes()[..7])
+                    )
+                } else {
+                    format!("{tag} `{text}`")
+                }
+            }
+        };
+        self.error_with(
+            format!("cannot unmarshal {found} into {type_name}"),
+            expected(type_name),
+        );
+    }
+
+    /// What the scalar means; reports what is none.
+    pub(crate) fn scalar(&self, type_name: &str) -> Option<Scalar> {
+        match self.resolved() {
+            Some(Ok(scalar)) => Some(scalar),
+            Some(Err(message)) => {
+                self.error(message);
+                None
+            }
+            None => {
+                self.mismatch(type_name);
+                None
+            }
+        }
+    }
+
+    pub(super) fn resolved(&self) -> Option<Result<Scalar, String>> {
+        match &self.node.content {
+            Content::Scalar { text, plain } => {
+                Some(scalar::resolve(self.node.tag.as_deref(), text, *plain))
+            }
+            _ => None,
+        }
+    }
+
+    pub(super) fn element(&self, index: usize, node: &'a Rc<Node>) -> Value<'a> {
+        Value {
+            node,
+            path: format!("{}[{index}]", self.path),
+            report: self.report,
+        }
+    }
+
+    pub(super) fn member(&self, key: &str, node: &'a Rc<Node>) -> Value<'a> {
+        let path = if self.path.is_empty() {
+            key.to_owned()
+        } else {
+            format!("{}.{key}", self.path)
+        };
+        Value {
+            node,
+            path,
+            report: self.report,
+        }
+    }
+
+    pub(super) fn refuse_merge(&self) {
+        self.error("map merge requires map or sequence of maps as the value");
+    }
+}
+
+/// What to write for a Go type, in words.
+fn expected(type_name: &str) -> &'static str {
+    match type_name {
+        "bool" => "write `true` or `false`, without quotes",
+        "uint" => "write a whole number, zero or more, without quotes",
+        "int" => "write a whole number, without quotes",
+        "float64" => "write a number, without quotes",
+        name if name.starts_with("[]") => "write a list: `[a, b]`, or lines that begin with `- `",
+        name if name.contains('.') || name.starts_with("map[") => "write `key: value` lines here",
+        _ => "write a single value here, not a list or a mapping",
+    }
+}
+
+/// Go's `%q` for bytes that are not all text.
+pub(crate) fn quote_bytes(bytes: &[u8]) -> String {
+    let mut quoted = String::from("\"");
+    for chunk in bytes.utf8_chunks() {
+        let text = format!("{:?}", chunk.valid());
+        quoted.push_str(&text[1..text.len() - 1]);
+        for byte in chunk.invalid() {
+            quoted.push_str(&format!("\\x{byte:02x}"));
+        }
+    }
+    quoted.push('"');
+    quoted
+}
+
+/// Standard base64 with padding; line breaks are skipped.
+fn decode_base64(text: &str) -> Option<Vec<u8>> {
+    let digits: Vec<u8> = text
+        .bytes()
+        .filter(|byte| !matches!(byte, b'\r' | b'\n'))
+        .collect();
+    if !digits.len().is_multiple_of(4) {
+        return None;
+    }
+    let mut bytes = Vec::with_capacity(digits.len() / 4 * 3);
+    let last = (digits.len() / 4).saturating_sub(1);
+    for (index, quad) in digits.chunks_exact(4).enumerate() {
+        let padding = quad.iter().rev().take_while(|byte| **byte == b'=').count();
+        if padding > 2 || padding > 0 && index != last {
+            return None;
+        }
+        let mut bits = 0;
+        for byte in &quad[..4 - padding] {
+            bits = bits << 6 | base64_digit(*byte)?;
+        }
+        bits <<= 6 * padding;
+        bytes.extend_from_slice(&bits.to_be_bytes()[1..4 - padding]);
+    }
+    Some(bytes)
+}
+
+fn base64_digit(byte: u8) -> Option<u32> {
+    Some(u32::from(match byte {
+        b'A'..=b'Z' => byte - b'A',
+        b'a'..=b'z' => byte - b'a' + 26,
+        b'0'..=b'9' => byte - b'0' + 52,
+        b'+' => 62,
+        b'/' => 63,
+        _ => return None,
+    }))
+}
