@@ -1,0 +1,114 @@
+//! A provider's only way out: a pending map keyed by source, in which the last state wins.
+//!
+//! A reader of a source never waits for what comes after it. What is pending is bounded by the
+//! number of groups, so a burst of changes to one group costs one pass.
+
+mod mailbox;
+mod probe;
+mod store;
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use periplus_core::TargetGroup;
+use tokio::time::Instant;
+
+pub use probe::UpdatesProbe;
+
+pub(crate) use mailbox::{Drained, Mailbox, Wake};
+pub(crate) use store::{Delta, Entry, GroupStore};
+
+/// Where a [`Discoverer`](crate::Discoverer) puts what it finds. Cheap to clone; no call blocks.
+#[derive(Clone, Debug)]
+pub struct Updates {
+    mailbox: Arc<Mailbox>,
+}
+
+// === impl Updates ===
+
+impl Updates {
+    /// A way out that leads to a probe instead of a manager: for tests of providers.
+    pub fn testing() -> (Self, UpdatesProbe) {
+        let wake = Arc::new(Wake::default());
+        let mailbox = Arc::new(Mailbox::new(0, "testing/0", "testing", Arc::clone(&wake)));
+        (
+            Self::new(Arc::clone(&mailbox)),
+            UpdatesProbe::new(mailbox, wake),
+        )
+    }
+
+    pub(crate) fn new(mailbox: Arc<Mailbox>) -> Self {
+        Self { mailbox }
+    }
+
+    /// One group, new or changed. A group without targets is gone.
+    pub fn apply(&self, group: Arc<TargetGroup>) {
+        self.apply_all([group]);
+    }
+
+    /// Several groups, published together.
+    pub fn apply_all(&self, groups: impl IntoIterator<Item = Arc<TargetGroup>>) {
+        let entries: Vec<Entry> = groups.into_iter().map(Entry::new).collect();
+        if !entries.is_empty() {
+            self.mailbox.post(|pending| pending.merge(entries));
+        }
+    }
+
+    /// The complete state: every source that is not in it is gone. Marks the provider as synced.
+    pub fn replace(&self, groups: Vec<Arc<TargetGroup>>) {
+        self.replace_except(groups, &[]);
+    }
+
+    /// The complete state but for `lapsed`, sources that could not be read: they stay as they
+    /// were. Marks the provider as synced.
+    pub fn replace_except(&self, groups: Vec<Arc<TargetGroup>>, lapsed: &[Arc<str>]) {
+        let entries: Vec<Entry> = groups.into_iter().map(Entry::new).collect();
+        self.mailbox.post(|pending| pending.reset(entries, lapsed));
+        self.synced();
+    }
+
+    /// The first complete state was delivered. More calls change nothing.
+    pub fn synced(&self) {
+        self.mailbox.note(|status| {
+            status.waiting_for = None;
+            !std::mem::replace(&mut status.synced, true)
+        });
+    }
+
+    /// The source answered: updates the time of the last success and clears the last error.
+    pub fn success(&self) {
+        self.mailbox.note(|status| {
+            status.last_success = Some(SystemTime::now());
+            status.last_error.take().is_some()
+        });
+    }
+
+    /// The source failed. Its targets stay; the message is shown in the provider's status.
+    pub fn failure(&self, message: impl Into<String>) {
+        let message = message.into();
+        self.mailbox.note(|status| {
+            let changed = status
+                .last_error
+                .as_ref()
+                .is_none_or(|(_, last)| *last != message);
+            status.last_error = Some((SystemTime::now(), message));
+            changed
+        });
+    }
+
+    /// What readiness should name while the provider is not synced, such as ``list of `pods` in
+    /// `team-a`: 403``.
+    pub fn waiting_for(&self, what: Option<String>) {
+        self.mailbox.note(|status| {
+            let changed = status.waiting_for != what;
+            status.waiting_for = what;
+            changed
+        });
+    }
+
+    /// When the event behind the next change arrived, for the latency histogram. Without it, that
+    /// is when the change is handed over.
+    pub fn observed_at(&self, at: Instant) {
+        self.mailbox.observe(at);
+    }
+}
