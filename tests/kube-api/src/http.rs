@@ -1,0 +1,312 @@
+//! The HTTP side: connections, authentication, faults on whole answers, and routing to verbs.
+
+mod body;
+mod list;
+mod route;
+mod watch;
+mod write;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use http::header::{ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER, USER_AGENT};
+use http::{HeaderMap, HeaderValue};
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::Settings;
+use crate::faults::{Fault, Faults, Subject};
+use crate::requests::{Request, RequestLog, Verb};
+use crate::resource::Resource;
+use crate::status::Problem;
+use crate::store::Store;
+
+use body::Body;
+use route::Route;
+
+type Response = http::Response<Body>;
+
+/// Everything that requests share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) store: Store,
+    pub(crate) faults: Faults,
+    pub(crate) log: RequestLog,
+    pub(crate) settings: Settings,
+    /// Running watches per resource name.
+    pub(crate) watches: Mutex<HashMap<String, usize>>,
+}
+
+/// One request about objects, understood.
+struct Call<'a> {
+    shared: &'a Arc<Shared>,
+    resource: Arc<Resource>,
+    namespace: String,
+    name: String,
+    subresource: String,
+    query: std::collections::BTreeMap<String, String>,
+    faults: Vec<Fault>,
+}
+
+/// Accepts connections until `stop`, then cuts them all.
+pub(crate) async fn serve(listener: TcpListener, shared: Arc<Shared>, stop: CancellationToken) {
+    let mut connections = JoinSet::new();
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            Some(_) = connections.join_next() => continue,
+            () = stop.cancelled() => break,
+        };
+        let Ok((stream, _)) = accepted else { continue };
+        // Events are small and must not wait for company.
+        let _ = stream.set_nodelay(true);
+        let shared = shared.clone();
+        connections.spawn(async move {
+            let service =
+                hyper::service::service_fn(move |request| answer(shared.clone(), request));
+            let builder = hyper_util::server::conn::auto::Builder::new(TokioExecutor::new());
+            // Clients come and go; a cut connection is not worth a message.
+            let _ = builder
+                .serve_connection(TokioIo::new(stream), service)
+                .await;
+        });
+    }
+    connections.shutdown().await;
+}
+
+/// An error here makes hyper cut the connection.
+#[derive(Debug, thiserror::Error)]
+#[error("connection cut on demand")]
+struct Cut;
+
+async fn answer(shared: Arc<Shared>, request: http::Request<Incoming>) -> Result<Response, Cut> {
+    let (head, incoming) = request.into_parts();
+    let route = Route::parse(&head.method, &head.uri, &shared.store);
+    let number = shared.log.add(record(&head, &route));
+    let subject = Subject {
+        verb: route.verb,
+        resource: &route.resource,
+        namespace: &route.namespace,
+    };
+    let faults = shared.faults.take(&subject);
+    if let Some(answer) = before(&shared, &route, &faults).await? {
+        shared.log.answered(number, answer.status().as_u16());
+        return Ok(answer);
+    }
+    let authorised = authorise(&shared.settings, &head.headers);
+    let result = match authorised {
+        Ok(()) => dispatch(&shared, route, &head.headers, incoming, faults.clone()).await,
+        Err(problem) => Err(problem),
+    };
+    let response = result.unwrap_or_else(|problem| problem_response(&problem));
+    shared.log.answered(number, response.status().as_u16());
+    Ok(response.map(|body| body.with_faults(&faults)))
+}
+
+/// Faults that come instead of an answer, or before it.
+async fn before(shared: &Shared, route: &Route, faults: &[Fault]) -> Result<Option<Response>, Cut> {
+    for fault in faults {
+        let problem = match fault {
+            Fault::Delay(time) => {
+                tokio::time::sleep(*time).await;
+                continue;
+            }
+            Fault::Hang => std::future::pending().await,
+            Fault::Disconnect => return Err(Cut),
+            Fault::Body(text) => return Ok(Some(json_response(Bytes::from(text.clone())))),
+            Fault::Status { code, retry_after } => Problem {
+                retry_after: *retry_after,
+                ..Problem::new(*code, reason(*code), format!("fault on demand: {code}"))
+            },
+            Fault::Forbidden => {
+                let resource = route.found(&shared.store);
+                let group = resource.map(|r| r.group.clone()).unwrap_or_default();
+                Problem::forbidden(
+                    route.verb.as_str(),
+                    &route.resource,
+                    &group,
+                    &route.namespace,
+                )
+            }
+            _ => continue,
+        };
+        return Ok(Some(problem_response(&problem)));
+    }
+    Ok(None)
+}
+
+fn reason(code: u16) -> &'static str {
+    match code {
+        400 => "BadRequest",
+        401 => "Unauthorized",
+        403 => "Forbidden",
+        404 => "NotFound",
+        409 => "Conflict",
+        410 => "Expired",
+        429 => "TooManyRequests",
+        503 => "ServiceUnavailable",
+        504 => "Timeout",
+        _ => "InternalError",
+    }
+}
+
+fn authorise(settings: &Settings, headers: &HeaderMap) -> Result<(), Problem> {
+    let Some(token) = &settings.token else {
+        return Ok(());
+    };
+    let given = headers
+        .get(AUTHORIZATION)
+        .and_then(|v| v.to_str().ok())
+        .unwrap_or_default();
+    if given.strip_prefix("Bearer ") == Some(token) {
+        Ok(())
+    } else {
+        Err(Problem::new(401, "Unauthorized", "Unauthorized"))
+    }
+}
+
+async fn dispatch(
+    shared: &Arc<Shared>,
+    route: Route,
+    headers: &HeaderMap,
+    incoming: Incoming,
+    faults: Vec<Fault>,
+) -> Result<Response, Problem> {
+    let resource = route.found(&shared.store);
+    let Some(resource) = resource else {
+        return route::general(&route.path, &shared.store).map(|v| value_response(&v, 200));
+    };
+    let call = Call {
+        shared,
+        resource,
+        namespace: route.namespace,
+        name: route.name,
+        subresource: route.subresource,
+        query: route.query,
+        faults,
+    };
+    match route.verb {
+        Verb::List => list::list(&call, headers),
+        Verb::Watch => watch::watch(&call),
+        Verb::Get => write::get(&call),
+        Verb::Delete => write::delete(&call),
+        Verb::Create | Verb::Update | Verb::Patch => {
+            let bytes = incoming.collect().await;
+            let bytes = bytes
+                .map_err(|e| Problem::bad_request(e.to_string()))?
+                .to_bytes();
+            let value: Value = serde_json::from_slice(&bytes)
+                .map_err(|e| Problem::bad_request(format!("the body is not JSON: {e}")))?;
+            write::write(&call, route.verb, value, headers)
+        }
+        Verb::Other => Err(Problem::new(
+            405,
+            "MethodNotAllowed",
+            "the server does not allow this",
+        )),
+    }
+}
+
+fn record(head: &http::request::Parts, route: &Route) -> Request {
+    let header = |name| {
+        let value = head
+            .headers
+            .get(name)
+            .and_then(|v: &HeaderValue| v.to_str().ok());
+        value.unwrap_or_default().to_owned()
+    };
+    Request {
+        number: 0,
+        verb: route.verb,
+        method: head.method.to_string(),
+        path: route.path.clone(),
+        query: route.query.clone(),
+        resource: route.resource.clone(),
+        namespace: route.namespace.clone(),
+        user_agent: header(USER_AGENT),
+        authorization: header(AUTHORIZATION),
+        accept_encoding: header(ACCEPT_ENCODING),
+        status: 0,
+    }
+}
+
+fn value_response(value: &Value, code: u16) -> Response {
+    let mut response = json_response(Bytes::from(value.to_string()));
+    if let Ok(code) = http::StatusCode::from_u16(code) {
+        *response.status_mut() = code;
+    }
+    response
+}
+
+fn json_response(bytes: Bytes) -> Response {
+    let mut response = Response::new(Body::full(bytes));
+    response
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
+
+fn problem_response(problem: &Problem) -> Response {
+    let mut response = value_response(&problem.status, problem.code.as_u16());
+    if let Some(seconds) = problem.retry_after {
+        response
+            .headers_mut()
+            .insert(RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    response
+}
+
+/// Whether the client takes gzip, as the real server asks.
+fn takes_gzip(headers: &HeaderMap) -> bool {
+    let accepted = headers
+        .get(ACCEPT_ENCODING)
+        .and_then(|v| v.to_str().ok())
+        .unwrap_or_default();
+    accepted
+        .split(',')
+        .any(|part| part.split(';').next().map(str::trim) == Some("gzip"))
+}
+
+/// Counts a running watch for as long as it lives.
+struct Running {
+    shared: Arc<Shared>,
+    resource: String,
+}
+
+impl Running {
+    fn new(shared: Arc<Shared>, resource: &str) -> Self {
+        let resource = resource.to_owned();
+        {
+            let mut watches = shared
+                .watches
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
+            *watches.entry(resource.clone()).or_default() += 1;
+        }
+        Self { shared, resource }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let mut watches = self
+            .shared
+            .watches
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = watches.get_mut(&self.resource) {
+            *count -= 1;
+        }
+    }
+}
+
+/// An empty success, as a delete answers.
+fn success() -> Value {
+    json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success"})
+}
