@@ -1,1 +1,33 @@
-//! Placeholder.
+//! Fronts: the HTTP side of Periplus, through which scrapers read targets and people look inside.
+//!
+//! This crate owns routes, formats, negotiation and the listener. It reads snapshots and statuses
+//! through types of `periplus_discovery` and changes nothing but by asking for a reload. It must
+//! not know kube, wasmtime, the configuration file's format, or where a target comes from.
+//!
+//! ```text
+//! Directory --Snapshot--> segments --join--> BodyCache --(ETag, gzip)--> GET /sd/{job}
+//!          \--statuses--> /api/v1/..., /-/ready, /            reload <-- POST /-/reload
+//! ```
+//!
+//! A new front is a file of its own here and a line in `router.rs`.
+
+mod api;
+mod body;
+mod conditional;
+mod encoding;
+mod error;
+mod guard;
+mod health;
+mod index;
+mod metrics;
+mod reload;
+mod router;
+mod sd;
+mod server;
+mod state;
+
+pub use metrics::ServeMetrics;
+pub use reload::{ReloadHandle, ReloadRequest, reload_channel};
+pub use router::router;
+pub use server::{ServeLimits, serve, serve_with};
+pub use state::{About, ServeState};

@@ -1,0 +1,65 @@
+//! All routes in one place.
+
+use std::sync::Arc;
+
+use axum::extract::Request;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::Response;
+use axum::routing::{get, post};
+use axum::{Router, middleware};
+
+use crate::error::ApiError;
+use crate::state::{App, ServeState};
+use crate::{api, guard, health, index, metrics, reload, sd};
+
+/// The routes of all fronts.
+pub fn router(state: ServeState) -> Router {
+    let app = Arc::new(App::new(state));
+    let admin = Router::new()
+        .route("/-/reload", post(reload::reload).put(reload::reload))
+        .route_layer(middleware::from_fn(guard::check_origin));
+    Router::new()
+        .route("/", get(index::index))
+        .route("/sd", get(sd::without_job))
+        .route("/sd/", get(sd::without_job))
+        .route("/sd/{*job}", get(sd::targets))
+        .route("/api/v1/targets", get(api::targets::targets))
+        .route("/api/v1/scrape_pools", get(api::scrape_pools))
+        .route("/api/v1/providers", get(api::providers))
+        .route("/api/v1/plugins", get(api::plugins))
+        .route("/api/v1/status/buildinfo", get(api::build_info))
+        .route("/api/v1/status/runtimeinfo", get(api::runtime_info))
+        .route("/api/v1/status/jobs", get(api::jobs))
+        .route("/metrics", get(metrics::exposition))
+        .route("/-/healthy", get(health::healthy))
+        .route("/-/ready", get(health::ready))
+        .merge(admin)
+        .method_not_allowed_fallback(method_not_allowed)
+        .fallback(no_such_path)
+        .layer(middleware::from_fn_with_state(
+            Arc::clone(&app),
+            metrics::observe,
+        ))
+        .layer(middleware::map_response(no_sniffing))
+        .with_state(app)
+}
+
+async fn no_such_path(request: Request) -> ApiError {
+    let path = request.uri().path();
+    ApiError::not_found(format!("no such path `{path}`; `/` lists what there is"))
+}
+
+async fn method_not_allowed(request: Request) -> ApiError {
+    let (method, path) = (request.method(), request.uri().path());
+    let message = format!("method {method} is not allowed on `{path}`");
+    ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "bad_data", message)
+}
+
+/// Label values are foreign text: a browser must never take an answer for a page by guessing.
+async fn no_sniffing(mut response: Response) -> Response {
+    let value = HeaderValue::from_static("nosniff");
+    response
+        .headers_mut()
+        .insert(header::X_CONTENT_TYPE_OPTIONS, value);
+    response
+}

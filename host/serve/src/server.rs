@@ -1,0 +1,205 @@
+//! The listener: connections with bounds, and an end that loses no answer.
+
+mod activity;
+mod watched;
+
+use std::io;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::Request;
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tower::ServiceExt;
+
+use crate::guard::LocalAddress;
+use activity::Activity;
+use watched::{GuardedBody, WatchedIo};
+
+/// The pause after the system refused a connection, as when file descriptors run out.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
+
+/// Bounds on what readers may do to the host.
+#[derive(Clone, Copy, Debug)]
+pub struct ServeLimits {
+    /// Connections at a time; further ones wait in the system's queue.
+    pub connections: usize,
+    /// From the first byte of a request's head to its last; also from the connection to its first
+    /// request.
+    pub head: Duration,
+    /// Between two requests of a connection.
+    pub idle: Duration,
+    /// The most that a request's head may take.
+    pub head_bytes: usize,
+    /// A reader must take `stall_bytes` of an answer in this time, or be cut off.
+    pub stall: Duration,
+    /// See `stall`.
+    pub stall_bytes: u64,
+    /// A request whose answer makes no progress at all.
+    pub busy: Duration,
+    /// For requests under way when the host stops.
+    pub drain: Duration,
+    /// Requests at a time on one HTTP/2 connection.
+    pub streams: u32,
+}
+
+// === impl ServeLimits ===
+
+impl Default for ServeLimits {
+    /// Generous to Prometheus, which asks once a minute over a connection that it keeps.
+    fn default() -> Self {
+        Self {
+            connections: 1024,
+            head: Duration::from_secs(10),
+            idle: Duration::from_mins(5),
+            head_bytes: 32 << 10,
+            stall: Duration::from_secs(30),
+            stall_bytes: 64 << 10,
+            busy: Duration::from_mins(5),
+            drain: Duration::from_secs(10),
+            streams: 64,
+        }
+    }
+}
+
+/// Serves HTTP/1.1 and HTTP/2 without TLS until `stop` is cancelled, then finishes what is under
+/// way, within bounds.
+pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToken) {
+    serve_with(listener, router, stop, ServeLimits::default()).await;
+}
+
+/// Like [`serve`], with other limits.
+pub async fn serve_with(
+    listener: TcpListener,
+    router: Router,
+    stop: CancellationToken,
+    limits: ServeLimits,
+) {
+    let slots = Arc::new(Semaphore::new(limits.connections));
+    let connections = TaskTracker::new();
+    loop {
+        let slot = tokio::select! {
+            () = stop.cancelled() => break,
+            slot = Arc::clone(&slots).acquire_owned() => slot,
+        };
+        let stream = tokio::select! {
+            () = stop.cancelled() => break,
+            stream = accept(&listener) => stream,
+        };
+        let (router, stop) = (router.clone(), stop.clone());
+        connections.spawn(async move {
+            connection(stream, router, stop, limits).await;
+            drop(slot);
+        });
+    }
+    drop(listener);
+    connections.close();
+    // Each connection bounds its own end.
+    connections.wait().await;
+}
+
+/// The next connection. A failure is of that connection or passes: never the end of the listener.
+async fn accept(listener: &TcpListener) -> TcpStream {
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => return stream,
+            Err(error) if is_of_connection(&error) => {}
+            Err(error) => {
+                tracing::warn!(%error, "Failed to accept a connection");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+fn is_of_connection(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
+    matches!(
+        error.kind(),
+        ConnectionAborted | ConnectionRefused | ConnectionReset
+    )
+}
+
+async fn connection(
+    stream: TcpStream,
+    router: Router,
+    stop: CancellationToken,
+    limits: ServeLimits,
+) {
+    let Ok(local) = stream.local_addr() else {
+        return;
+    };
+    // Answers are written whole; waiting for more would only delay the last packet.
+    let _ = stream.set_nodelay(true);
+    let activity = Arc::new(Activity::new(limits));
+    let io = TokioIo::new(WatchedIo::new(stream, Arc::clone(&activity)));
+    let service = {
+        let activity = Arc::clone(&activity);
+        service_fn(move |request| answer(request, router.clone(), local, Arc::clone(&activity)))
+    };
+    let builder = builder(limits);
+    let mut connection = pin!(builder.serve_connection(io, service));
+    tokio::select! {
+        result = connection.as_mut() => return ended(result),
+        () = activity.expired() => {}
+        () = stop.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            match tokio::time::timeout(limits.drain, connection.as_mut()).await {
+                Ok(result) => ended(result),
+                Err(_) => tracing::warn!("Cut off a reader that took too long to finish"),
+            }
+            return;
+        }
+    }
+    // Idle connections are told, so that no request is lost that is on its way already.
+    if activity.is_idle() {
+        connection.as_mut().graceful_shutdown();
+        let _ = tokio::time::timeout(limits.head, connection).await;
+    }
+}
+
+fn ended(result: Result<(), Box<dyn std::error::Error + Send + Sync>>) {
+    if let Err(error) = result {
+        // Broken by the reader: nothing that an operator could act on.
+        tracing::debug!(error, "A connection broke off");
+    }
+}
+
+fn builder(limits: ServeLimits) -> Builder<TokioExecutor> {
+    let mut builder = Builder::new(TokioExecutor::new());
+    // The time for a head is watched by `Activity`: hyper's would run between requests too.
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(None)
+        .max_buf_size(limits.head_bytes.max(8192));
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_header_list_size(limits.head_bytes.try_into().unwrap_or(u32::MAX))
+        .max_concurrent_streams(limits.streams);
+    builder
+}
+
+async fn answer(
+    request: hyper::Request<Incoming>,
+    router: Router,
+    local: SocketAddr,
+    activity: Arc<Activity>,
+) -> Result<hyper::Response<GuardedBody>, std::convert::Infallible> {
+    let under_way = activity.begin();
+    let mut request: Request = request.map(Body::new);
+    request.extensions_mut().insert(LocalAddress(local));
+    let response = router.oneshot(request).await?;
+    Ok(response.map(|body| GuardedBody::new(body, under_way)))
+}
