@@ -158,7 +158,8 @@ mod tests {
 
     #[test]
     fn a_broken_batch_is_refused() {
-        let cases: [(&str, fn(&mut Batch)); 6] = [
+        type Damage = fn(&mut Batch);
+        let cases: [(&str, Damage); 6] = [
             ("not UTF-8", |batch| batch.text[3] = 0xff),
             ("symbol 1", |batch| batch.ends[1] = 0),
             ("symbol 3", |batch| batch.ends[3] = 4),

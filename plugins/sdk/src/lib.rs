@@ -60,6 +60,10 @@ macro_rules! export_provider {
     ($provider:ty, $manifest:expr $(,)?) => {
         $crate::__manifest_function!($manifest);
 
+        // So that the compiler knows it to be in use where nothing is exported.
+        #[cfg(not(target_family = "wasm"))]
+        const _: fn() -> $crate::Manifest = $crate::testing::provider_in_use::<$provider>(periplus_manifest);
+
         #[cfg(target_family = "wasm")]
         const _: () = {
             use $crate::component::provider::exports::periplus::discovery as exports;
@@ -105,6 +109,10 @@ macro_rules! export_provider {
 macro_rules! export_transformer {
     ($transformer:ty, $manifest:expr $(,)?) => {
         $crate::__manifest_function!($manifest);
+
+        // So that the compiler knows it to be in use where nothing is exported.
+        #[cfg(not(target_family = "wasm"))]
+        const _: fn() -> $crate::Manifest = $crate::testing::transformer_in_use::<$transformer>(periplus_manifest);
 
         #[cfg(target_family = "wasm")]
         const _: () = {

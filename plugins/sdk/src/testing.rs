@@ -15,7 +15,9 @@ use serde_json::Value;
 
 use crate::http::{Request, Response, Ticket};
 use crate::log::Level;
-use crate::{Batch, Edit, Failure, FailureKind, Interest, Problem, Provider, Transformer};
+use crate::{
+    Batch, Edit, Failure, FailureKind, Interest, Manifest, Problem, Provider, Transformer,
+};
 use crate::{provider, transformer};
 
 pub(crate) mod host;
@@ -99,14 +101,24 @@ pub fn edit<T: Transformer>(transformer: &T, labels: &[(&str, &str)]) -> Edited 
             Edit::Drop(_) => edited.labels = None,
             Edit::Add { labels, .. } => {
                 let mut copy = row.clone();
-                labels
-                    .into_iter()
-                    .for_each(|(name, value)| set(&mut copy, name, value));
+                for (name, value) in labels {
+                    set(&mut copy, name, value);
+                }
                 edited.added.push(copy);
             }
         }
     }
     edited
+}
+
+#[doc(hidden)]
+pub const fn provider_in_use<P: Provider>(manifest: fn() -> Manifest) -> fn() -> Manifest {
+    manifest
+}
+
+#[doc(hidden)]
+pub const fn transformer_in_use<T: Transformer>(manifest: fn() -> Manifest) -> fn() -> Manifest {
+    manifest
 }
 
 fn set(labels: &mut BTreeMap<String, String>, name: String, value: String) {

@@ -30,32 +30,40 @@ pub(crate) struct Listing {
     pub(crate) malformed: Vec<String>,
 }
 
+/// A line that is no socket.
+struct Malformed;
+
 /// Reads a table; its first line is a heading.
 pub(crate) fn parse(text: &str) -> Listing {
     let mut listing = Listing::default();
     for line in text.lines().skip(1).filter(|line| !line.trim().is_empty()) {
         match parse_line(line) {
-            Some(Some(socket)) => listing.sockets.push(socket),
-            Some(None) => {}
-            None => listing.malformed.push(line.trim().to_owned()),
+            Ok(Some(socket)) => listing.sockets.push(socket),
+            Ok(None) => {}
+            Err(Malformed) => listing.malformed.push(line.trim().to_owned()),
         }
     }
     listing
 }
 
-/// A socket that listens, `Some(None)` for one that does not, `None` for a line that is no socket.
-fn parse_line(line: &str) -> Option<Option<Socket>> {
+/// A socket that listens; none for one that does not.
+fn parse_line(line: &str) -> Result<Option<Socket>, Malformed> {
     let mut fields = line.split_ascii_whitespace();
-    let mut field = |skipped| fields.nth(skipped);
+    let mut field = |skipped| fields.nth(skipped).ok_or(Malformed);
     let local = field(1)?;
     let state = field(1)?;
     if state != LISTEN {
-        return is_state(state).then_some(None);
+        return if is_state(state) {
+            Ok(None)
+        } else {
+            Err(Malformed)
+        };
     }
-    let uid = field(3)?.parse().ok()?;
-    let inode = field(1)?.parse().ok()?;
-    Some(Some(Socket {
-        address: parse_address(local)?,
+    let uid = field(3)?.parse().map_err(|_| Malformed)?;
+    let inode = field(1)?.parse().map_err(|_| Malformed)?;
+    let address = parse_address(local).ok_or(Malformed)?;
+    Ok(Some(Socket {
+        address,
         uid,
         inode,
     }))
