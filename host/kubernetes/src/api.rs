@@ -1,0 +1,203 @@
+//! What the driver asks of an API server.
+//!
+//! The driver sees requests and streams of bytes, never HTTP; tests script both.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures::Stream;
+
+pub(crate) mod error;
+pub(crate) mod http;
+
+pub(crate) use error::ApiError;
+
+/// The body of an answer, in the pieces in which it comes.
+pub(crate) type Body = Pin<Box<dyn Stream<Item = Result<Bytes, ApiError>> + Send>>;
+
+/// Sends requests to one API server.
+#[async_trait]
+pub(crate) trait Api: Send + Sync + 'static {
+    /// Sends one request; the answer's body if it is a success.
+    async fn send(&self, request: &Request) -> Result<Body, ApiError>;
+}
+
+/// All objects of one kind that a watch follows.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub(crate) struct Collection {
+    /// Path of group and version, such as `/api/v1`.
+    pub(crate) group_path: &'static str,
+    /// Plural name, such as `pods`.
+    pub(crate) plural: &'static str,
+    /// `None` for all namespaces, or for objects outside namespaces.
+    pub(crate) namespace: Option<String>,
+    /// Label selector, evaluated by the API server.
+    pub(crate) label_selector: Option<String>,
+    /// Field selector, evaluated by the API server.
+    pub(crate) field_selector: Option<String>,
+}
+
+/// One request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Request {
+    /// What it is about.
+    pub(crate) collection: Arc<Collection>,
+    /// What is asked.
+    pub(crate) call: Call,
+}
+
+/// What is asked of a collection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Call {
+    /// One page of the newest state.
+    List {
+        /// How many objects at most; `None` for all of them.
+        limit: Option<u32>,
+        /// Where the page begins; `None` for the first.
+        continue_token: Option<String>,
+    },
+    /// Changes after a version.
+    Watch {
+        /// The version.
+        resource_version: String,
+        /// After which time the server ends the watch.
+        timeout: Duration,
+    },
+}
+
+// === impl Collection ===
+
+impl Collection {
+    /// The path of the collection.
+    pub(crate) fn path(&self) -> String {
+        let Self {
+            group_path,
+            plural,
+            namespace,
+            ..
+        } = self;
+        match namespace {
+            Some(namespace) => format!("{group_path}/namespaces/{namespace}/{plural}"),
+            None => format!("{group_path}/{plural}"),
+        }
+    }
+}
+
+impl std::fmt::Display for Collection {
+    /// `` `pods` in `team-a` ``
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "`{}`", self.plural)?;
+        if let Some(namespace) = &self.namespace {
+            write!(f, " in `{namespace}`")?;
+        }
+        Ok(())
+    }
+}
+
+// === impl Request ===
+
+impl Request {
+    /// Path and query.
+    pub(crate) fn path_and_query(&self) -> String {
+        let mut query = url::form_urlencoded::Serializer::new(String::new());
+        let selectors = [
+            ("labelSelector", &self.collection.label_selector),
+            ("fieldSelector", &self.collection.field_selector),
+        ];
+        for (key, selector) in selectors {
+            if let Some(selector) = selector {
+                query.append_pair(key, selector);
+            }
+        }
+        match &self.call {
+            Call::List {
+                limit,
+                continue_token,
+            } => {
+                if let Some(limit) = limit {
+                    query.append_pair("limit", &limit.to_string());
+                }
+                if let Some(token) = continue_token {
+                    query.append_pair("continue", token);
+                }
+            }
+            Call::Watch {
+                resource_version,
+                timeout,
+            } => {
+                query.append_pair("watch", "true");
+                query.append_pair("allowWatchBookmarks", "true");
+                query.append_pair("resourceVersion", resource_version);
+                query.append_pair("timeoutSeconds", &timeout.as_secs().to_string());
+            }
+        }
+        let query = query.finish();
+        let separator = if query.is_empty() { "" } else { "?" };
+        format!("{}{separator}{query}", self.collection.path())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn collection() -> Collection {
+        Collection {
+            group_path: "/api/v1",
+            plural: "pods",
+            namespace: Some("team-a".to_owned()),
+            label_selector: Some("app in (a,b),!x".to_owned()),
+            field_selector: Some("spec.nodeName=n1".to_owned()),
+        }
+    }
+
+    #[test]
+    fn a_list_names_page_and_selectors() {
+        let call = Call::List {
+            limit: Some(500),
+            continue_token: Some("a b&c".to_owned()),
+        };
+        let request = Request {
+            collection: Arc::new(collection()),
+            call,
+        };
+        assert_eq!(
+            request.path_and_query(),
+            "/api/v1/namespaces/team-a/pods?labelSelector=app+in+%28a%2Cb%29%2C%21x\
+             &fieldSelector=spec.nodeName%3Dn1&limit=500&continue=a+b%26c"
+        );
+    }
+
+    #[test]
+    fn a_watch_asks_for_bookmarks_and_an_end() {
+        let collection = Arc::new(Collection {
+            group_path: "/api/v1",
+            plural: "nodes",
+            ..Collection::default()
+        });
+        let timeout = Duration::from_secs(321);
+        let call = Call::Watch {
+            resource_version: "42".to_owned(),
+            timeout,
+        };
+        let request = Request {
+            collection: Arc::clone(&collection),
+            call,
+        };
+        assert_eq!(
+            request.path_and_query(),
+            "/api/v1/nodes?watch=true&allowWatchBookmarks=true&resourceVersion=42&timeoutSeconds=321"
+        );
+        let call = Call::List {
+            limit: None,
+            continue_token: None,
+        };
+        assert_eq!(
+            Request { collection, call }.path_and_query(),
+            "/api/v1/nodes"
+        );
+    }
+}

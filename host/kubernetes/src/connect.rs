@@ -1,0 +1,208 @@
+//! How an API server is reached: a kubeconfig, the cluster that we run in, or an address.
+//!
+//! Credentials are read anew when the server no longer accepts those that we have, and whenever a
+//! connection cannot be made: a rotated file needs no restart.
+
+use std::path::{Path, PathBuf};
+
+use kube::config::{Config, Kubeconfig};
+use periplus_config::{HttpClientConfig, KubernetesSection};
+use tokio::sync::Mutex;
+use url::Url;
+
+mod server;
+#[cfg(test)]
+mod tests;
+
+use crate::api::ApiError;
+use crate::api::error::with_causes;
+
+/// How long a connection may take to come up.
+const CONNECT_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(10);
+
+/// Where the API server is, and as whom we speak to it.
+#[derive(Clone, Debug)]
+pub(crate) enum Access {
+    /// The current context of a kubeconfig.
+    Kubeconfig(PathBuf),
+    /// The cluster that we run in, as the service account of our Pod.
+    InCluster(ServiceAccount),
+    /// An address, with the HTTP client settings of the section.
+    Server {
+        /// The address.
+        url: Url,
+        /// The settings.
+        http: Box<HttpClientConfig>,
+    },
+}
+
+/// The folder that a Pod gets with the credentials of its service account.
+#[derive(Clone, Debug)]
+pub(crate) struct ServiceAccount(PathBuf);
+
+/// A client that is made when it is first needed, and again after it was discarded.
+pub(crate) struct Connection {
+    access: Access,
+    user_agent: http::HeaderValue,
+    client: Mutex<Option<kube::Client>>,
+}
+
+// === impl Access ===
+
+impl Access {
+    /// How the section says.
+    pub(crate) fn of(
+        section: &KubernetesSection,
+        service_account: ServiceAccount,
+    ) -> Result<Self, String> {
+        if let Some(path) = &section.kubeconfig_file {
+            return Ok(Self::Kubeconfig(path.clone()));
+        }
+        let Some(url) = &section.api_server else {
+            return Ok(Self::InCluster(service_account));
+        };
+        server::refuse_unserved(&section.http_client)?;
+        Ok(Self::Server {
+            url: url.clone(),
+            http: Box::new(section.http_client.clone()),
+        })
+    }
+
+    /// The namespace of our own Pod.
+    pub(crate) fn own_namespace(&self) -> Result<String, String> {
+        match self {
+            Self::InCluster(account) => account.namespace(),
+            _ => Err("`own_namespace` needs access from within the cluster".to_owned()),
+        }
+    }
+
+    /// Reads what is needed to connect. Blocks on files, and on the command of an exec plugin.
+    fn load(&self) -> Result<Config, ApiError> {
+        let mut config = match self {
+            Self::Kubeconfig(path) => load_kubeconfig(path)?,
+            Self::InCluster(account) => account.load()?,
+            Self::Server { url, http } => server::load(url, http)?,
+        };
+        // One authority on waiting: the driver's back-off.
+        config.default_retry = false;
+        config.connect_timeout = Some(CONNECT_TIMEOUT);
+        config.read_timeout = None;
+        Ok(config)
+    }
+}
+
+fn load_kubeconfig(path: &Path) -> Result<Config, ApiError> {
+    let named = |error: &(dyn std::error::Error + 'static)| {
+        let text = with_causes(error);
+        ApiError::Setup(format!(
+            "cannot use kubeconfig `{}`: {text}",
+            path.display()
+        ))
+    };
+    let kubeconfig = Kubeconfig::read_from(path).map_err(|error| named(&error))?;
+    Config::try_from(kubeconfig).map_err(|error| named(&error))
+}
+
+// === impl ServiceAccount ===
+
+impl ServiceAccount {
+    pub(crate) fn new(folder: &Path) -> Self {
+        Self(folder.to_owned())
+    }
+
+    fn namespace(&self) -> Result<String, String> {
+        let path = self.0.join("namespace");
+        let text = std::fs::read_to_string(&path).map_err(|error| {
+            format!(
+                "could not determine the pod's namespace: cannot read `{}`: {error}",
+                path.display()
+            )
+        })?;
+        let namespace = text.trim();
+        if namespace.is_empty() {
+            return Err("could not read own namespace name (empty file)".to_owned());
+        }
+        Ok(namespace.to_owned())
+    }
+
+    fn load(&self) -> Result<Config, ApiError> {
+        let host = environment("KUBERNETES_SERVICE_HOST")?;
+        let port = environment("KUBERNETES_SERVICE_PORT")?;
+        self.load_for(&host, &port)
+    }
+
+    fn load_for(&self, host: &str, port: &str) -> Result<Config, ApiError> {
+        let address = format!("https://{}", crate::labels::join_host_port(host, port));
+        let url = address.parse().map_err(|error| {
+            ApiError::Setup(format!(
+                "`{address}` is no address of an API server: {error}"
+            ))
+        })?;
+        let mut config = Config::new(url);
+        let ca = self.0.join("ca.crt");
+        config.root_cert = Some(server::read_certificates(&ca)?);
+        // Read again about every minute by kube, as the token is.
+        config.root_cert_file = Some(ca);
+        config.auth_info.token_file = Some(self.0.join("token").display().to_string());
+        Ok(config)
+    }
+}
+
+fn environment(name: &str) -> Result<String, ApiError> {
+    std::env::var(name).map_err(|_| {
+        ApiError::Setup(format!(
+            "unable to load in-cluster configuration: `{name}` is not set; write `kubeconfig_file` \
+             or `api_server` to connect from outside"
+        ))
+    })
+}
+
+// === impl Connection ===
+
+impl Connection {
+    /// A connection that is not made yet.
+    pub(crate) fn new(access: Access, user_agent: &str) -> Self {
+        let user_agent = user_agent
+            .parse()
+            .unwrap_or(http::HeaderValue::from_static("periplus"));
+        Self {
+            access,
+            user_agent,
+            client: Mutex::new(None),
+        }
+    }
+
+    /// The client, and the headers that a request needs right now.
+    pub(crate) async fn client(&self) -> Result<(kube::Client, http::HeaderMap), ApiError> {
+        let mut headers = match &self.access {
+            Access::Server { http, .. } => server::headers(http)?,
+            _ => http::HeaderMap::new(),
+        };
+        headers.insert(http::header::USER_AGENT, self.user_agent.clone());
+        let mut client = self.client.lock().await;
+        if let Some(client) = &*client {
+            return Ok((client.clone(), headers));
+        }
+        let made = self.make().await?;
+        *client = Some(made.clone());
+        Ok((made, headers))
+    }
+
+    /// Forgets the client: the next request reads credentials and certificates anew. Streams that
+    /// are open stay open.
+    pub(crate) async fn discard(&self) {
+        self.client.lock().await.take();
+    }
+
+    async fn make(&self) -> Result<kube::Client, ApiError> {
+        let access = self.access.clone();
+        let made = tokio::task::spawn_blocking(move || {
+            let config = access.load()?;
+            kube::Client::try_from(config).map_err(|error| {
+                ApiError::Setup(format!("cannot connect: {}", with_causes(&error)))
+            })
+        });
+        made.await
+            .map_err(|error| ApiError::Setup(format!("cannot connect: {error}")))?
+    }
+}

@@ -1,0 +1,155 @@
+//! What the list/watch driver must know of a kind of object, and what a role makes of it.
+
+use std::sync::Arc;
+
+use periplus_core::TargetGroup;
+use serde::Deserialize;
+
+use crate::record::{Record, Writer};
+
+pub(crate) mod node;
+pub(crate) mod pod;
+
+/// A kind of object that can be listed and watched.
+///
+/// The driver knows of an object only what is here; a further kind is a further implementation.
+pub(crate) trait Resource: Send + Sync + 'static {
+    /// The trimmed object, borrowed from the bytes that were read.
+    type Wire<'a>: Deserialize<'a>;
+
+    /// The plural name in paths and permissions, such as `pods`.
+    const PLURAL: &'static str;
+    /// The path of the API group and version, such as `/api/v1`.
+    const GROUP_PATH: &'static str;
+    /// Whether objects belong to a namespace.
+    const NAMESPACED: bool;
+    /// The role whose events this kind counts as.
+    const ROLE: &'static str;
+    /// What keys of this kind begin with; see [`ObjectKey`].
+    const KEY_PREFIX: &'static str;
+
+    /// The names of the object.
+    fn names<'w>(wire: &'w Self::Wire<'_>) -> ObjectNames<'w>;
+
+    /// Packs what is kept of the object. The names are not part of it: the key holds them.
+    fn pack(wire: &Self::Wire<'_>, writer: &mut Writer);
+}
+
+/// A kind of object that becomes target groups of its own.
+pub(crate) trait GroupSource: Resource {
+    /// The target group of an object; without targets if there is nothing to scrape (yet), and
+    /// `None` if the group that stands is to stay as it is.
+    fn group(key: &ObjectKey, record: &Record) -> Option<TargetGroup>;
+}
+
+/// The names of an object as it came over the wire.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ObjectNames<'a> {
+    /// Empty for objects outside namespaces.
+    pub(crate) namespace: &'a str,
+    /// The name.
+    pub(crate) name: &'a str,
+    /// The version of the object; empty in no object of a well-behaved server.
+    pub(crate) resource_version: &'a str,
+}
+
+/// `pod/<namespace>/<name>` or `node/<name>`: identifies an object in a store, and is the source
+/// of the target group that is made of it, so that both share one allocation.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct ObjectKey(Arc<str>);
+
+// === impl ObjectNames ===
+
+impl ObjectNames<'_> {
+    /// Writes the key of the object into `key`. False if the names are not such as the API server
+    /// gives: then nothing can be known of the object.
+    pub(crate) fn write_key<R: Resource>(&self, key: &mut String) -> bool {
+        key.clear();
+        key.push_str(R::KEY_PREFIX);
+        key.push('/');
+        if R::NAMESPACED {
+            key.push_str(self.namespace);
+            key.push('/');
+        }
+        key.push_str(self.name);
+        let namespace_fits =
+            !R::NAMESPACED || !(self.namespace.is_empty() || self.namespace.contains('/'));
+        namespace_fits && !self.name.is_empty() && !self.name.contains('/')
+    }
+}
+
+// === impl ObjectKey ===
+
+impl ObjectKey {
+    /// A key from the text that [`ObjectNames::write_key`] wrote.
+    pub(crate) fn new(text: &str) -> Self {
+        Self(text.into())
+    }
+
+    /// The whole key, which is the source of the object's target group.
+    pub(crate) fn source(&self) -> Arc<str> {
+        Arc::clone(&self.0)
+    }
+
+    /// The name of the object.
+    pub(crate) fn name(&self) -> &str {
+        self.0.rsplit_once('/').map_or(&self.0, |(_, name)| name)
+    }
+
+    /// The namespace of the object; empty if it has none.
+    pub(crate) fn namespace(&self) -> &str {
+        let mut parts = self.0.split('/').skip(1);
+        match (parts.next(), parts.next()) {
+            (Some(namespace), Some(_)) => namespace,
+            _ => "",
+        }
+    }
+}
+
+impl std::borrow::Borrow<str> for ObjectKey {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Helpers for the tests of the roles.
+#[cfg(test)]
+pub(crate) mod testing {
+    use periplus_core::{LabelSet, TargetGroup};
+    use serde_json::Value;
+
+    use super::{GroupSource, ObjectKey, Resource};
+    use crate::record::{Record, Writer};
+
+    /// Key and record of an object, as the driver would have them.
+    pub(crate) fn keyed_record_of<R: Resource>(
+        object: &Value,
+    ) -> Result<(ObjectKey, Record), String> {
+        let bytes = serde_json::to_vec(object).unwrap();
+        let wire: R::Wire<'_> =
+            serde_json::from_slice(&bytes).map_err(|error| error.to_string())?;
+        let mut key = String::new();
+        if !R::names(&wire).write_key::<R>(&mut key) {
+            return Err("no name".to_owned());
+        }
+        let mut writer = Writer::default();
+        R::pack(&wire, &mut writer);
+        Ok((ObjectKey::new(&key), writer.take()))
+    }
+
+    /// The record of an object.
+    pub(crate) fn record_of<R: Resource>(object: &Value) -> Result<Record, String> {
+        keyed_record_of::<R>(object).map(|(_, record)| record)
+    }
+
+    /// The target group of an object.
+    pub(crate) fn group_of<R: GroupSource>(object: &Value) -> Option<TargetGroup> {
+        let (key, record) = keyed_record_of::<R>(object).unwrap();
+        R::group(&key, &record)
+    }
+
+    /// Labels as JSON, for comparison.
+    pub(crate) fn labels(labels: &LabelSet) -> Value {
+        serde_json::to_value(labels).unwrap()
+    }
+}
