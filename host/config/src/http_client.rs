@@ -190,4 +190,45 @@ impl HttpClientConfig {
         "proxy_connect_header",
         "http_headers",
     ];
+
+    /// The secrets in a fixed order; the serialised form does not show them.
+    pub(crate) fn secrets(&self) -> Vec<&str> {
+        let mut secrets = vec![
+            self.basic_auth
+                .as_ref()
+                .map_or("", |basic| basic.password.expose()),
+            self.authorization
+                .as_ref()
+                .map_or("", |it| it.credentials.expose()),
+            self.tls.key.expose(),
+        ];
+        if let Some(oauth2) = &self.oauth2 {
+            secrets.extend([
+                oauth2.client_secret.expose(),
+                oauth2.client_certificate_key.expose(),
+                oauth2.tls.key.expose(),
+            ]);
+            secrets.extend(
+                oauth2
+                    .proxy
+                    .connect_header
+                    .values()
+                    .flatten()
+                    .map(Secret::expose),
+            );
+        }
+        secrets.extend(
+            self.proxy
+                .connect_header
+                .values()
+                .flatten()
+                .map(Secret::expose),
+        );
+        let headers = self
+            .http_headers
+            .values()
+            .flat_map(|header| &header.secrets);
+        secrets.extend(headers.map(Secret::expose));
+        secrets
+    }
 }

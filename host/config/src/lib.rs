@@ -12,9 +12,11 @@
 mod config;
 mod diagnostic;
 mod http_client;
+mod identity;
 mod kubernetes;
 mod load;
 mod plugin;
+mod read;
 mod secret;
 mod section;
 mod yaml;

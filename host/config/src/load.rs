@@ -7,6 +7,8 @@ use std::sync::Arc;
 use crate::config::Config;
 use crate::diagnostic::{ConfigErrors, Diagnostic};
 use crate::plugin::PluginConfig;
+use crate::read::{Context, read_document, read_plugins};
+use crate::yaml::{self, Report, Value};
 
 /// Names of mechanisms.
 pub type MechanismSet = BTreeSet<String>;
@@ -38,24 +40,42 @@ pub fn load_file(path: &Path, options: &LoadOptions) -> Result<Loaded, ConfigErr
 /// Checks the text of a configuration; `file_name` stands in messages, and paths in the text are
 /// relative to its directory.
 pub fn load_str(
-    _text: &str,
+    text: &str,
     file_name: &Path,
-    _options: &LoadOptions,
+    options: &LoadOptions,
 ) -> Result<Loaded, ConfigErrors> {
-    let config = Config {
-        file: file_name.to_path_buf(),
-        jobs: Vec::new(),
-        plugins: Vec::new(),
-    };
-    Ok(Loaded {
+    let config = with_document(text, file_name, options, |root, context| {
+        read_document(root, file_name, context)
+    });
+    config.map(|(config, warnings)| Loaded {
         config: Arc::new(config),
-        warnings: Vec::new(),
+        warnings,
     })
 }
 
 /// Reads only the list of plugins, which must be loaded before the rest can be checked.
 pub fn plugins_of(path: &Path) -> Result<Vec<PluginConfig>, ConfigErrors> {
-    read(path).map(|_| Vec::new())
+    let text = read(path)?;
+    with_document(&text, path, &LoadOptions::default(), read_plugins).map(|(plugins, _)| plugins)
+}
+
+/// Parses the text and lets `read` walk it; its errors win over what it gives.
+fn with_document<T>(
+    text: &str,
+    file_name: &Path,
+    options: &LoadOptions,
+    read: impl FnOnce(Option<&Value<'_>>, &Context<'_>) -> T,
+) -> Result<(T, Vec<Diagnostic>), ConfigErrors> {
+    let report = Report::new(file_name);
+    let node = yaml::parse(text, &report);
+    let root = node.as_ref().map(|node| Value {
+        node,
+        path: String::new(),
+        report: &report,
+    });
+    let directory = file_name.parent().unwrap_or(Path::new(""));
+    let result = read(root.as_ref(), &Context { directory, options });
+    report.finish().map(|warnings| (result, warnings))
 }
 
 fn read(path: &Path) -> Result<String, ConfigErrors> {

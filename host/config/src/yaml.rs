@@ -5,13 +5,14 @@
 //! fit, so that one pass finds all errors.
 
 mod fields;
+mod json;
 mod node;
 mod parse;
 mod report;
 mod scalar;
 mod value;
 
-pub(crate) use fields::Fields;
+pub(crate) use fields::{Fields, nearest};
 pub(crate) use parse::parse;
 pub(crate) use report::Report;
-pub(crate) use value::Value;
+pub(crate) use value::{Value, quote_bytes};

@@ -109,7 +109,12 @@ impl<'a> Value<'a> {
 
     /// A whole number for Go's `uint`; fractions are cut off, as Go does.
     pub(crate) fn uint(&self) -> Option<u64> {
-        let number = match self.scalar("uint")? {
+        self.uint_as("uint")
+    }
+
+    /// A whole number for one of Go's unsigned types of 64 bits.
+    pub(crate) fn uint_as(&self, type_name: &str) -> Option<u64> {
+        let number = match self.scalar(type_name)? {
             Scalar::Null => Some(0),
             Scalar::Int(number) => u64::try_from(number).ok(),
             Scalar::Uint(number) => Some(number),
@@ -117,7 +122,7 @@ impl<'a> Value<'a> {
             _ => None,
         };
         if number.is_none() {
-            self.mismatch("uint");
+            self.mismatch(type_name);
         }
         number
     }
@@ -169,6 +174,31 @@ impl<'a> Value<'a> {
                 .filter_map(|(index, node)| read(self.element(index, node)))
                 .collect(),
         )
+    }
+
+    /// Whether this is a single value rather than a list or a mapping.
+    pub(crate) fn is_scalar(&self) -> bool {
+        matches!(self.node.content, Content::Scalar { .. })
+    }
+
+    /// The number, if this is a whole one that is not negative.
+    pub(crate) fn whole_number(&self) -> Option<u64> {
+        match self.resolved()?.ok()? {
+            Scalar::Int(number) => u64::try_from(number).ok(),
+            Scalar::Uint(number) => Some(number),
+            _ => None,
+        }
+    }
+
+    /// The value of one key of a mapping, or the mapping itself where the key is missing.
+    pub(crate) fn key(&self, key: &str) -> Value<'a> {
+        let Content::Mapping(pairs) = &self.node.content else {
+            return self.clone();
+        };
+        let found = pairs
+            .iter()
+            .find(|(name, _)| matches!(&name.content, Content::Scalar { text, .. } if text == key));
+        found.map_or_else(|| self.clone(), |(_, node)| self.member(key, node))
     }
 
     /// A list of texts.
@@ -330,7 +360,7 @@ impl<'a> Value<'a> {
 fn expected(type_name: &str) -> &'static str {
     match type_name {
         "bool" => "write `true` or `false`, without quotes",
-        "uint" => "write a whole number, zero or more, without quotes",
+        "uint" | "uint64" => "write a whole number, zero or more, without quotes",
         "int" => "write a whole number, without quotes",
         "float64" => "write a number, without quotes",
         name if name.starts_with("[]") => "write a list: `[a, b]`, or lines that begin with `- `",
