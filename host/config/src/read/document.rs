@@ -88,6 +88,11 @@ fn pass_over(fields: &mut Fields<'_>) {
     for key in PASSED_OVER {
         fields.take(key);
     }
+    fields.read("runtime", |value| {
+        let mut runtime = value.fields("config.RuntimeConfig")?;
+        runtime.read("gogc", |value| value.int());
+        Some(runtime.finish())
+    });
     for (key, what) in [
         ("rule_files", "rule file"),
         ("scrape_config_files", "scrape config file"),

@@ -117,6 +117,9 @@ fn take(fields: &mut Fields<'_>) -> Global {
 fn take_unused(fields: &mut Fields<'_>) {
     fields.read("evaluation_interval", |value| duration(&value));
     fields.read("rule_query_offset", |value| duration(&value));
+    fields.read("query_max_duration", |value| duration(&value));
+    fields.read("query_max_samples_read", |value| value.uint_as("uint64"));
+    fields.read("query_max_series", |value| value.uint_as("uint64"));
     fields.string("query_log_file");
     fields.string("scrape_failure_log_file");
     fields.bool("extra_scrape_metrics", false);

@@ -188,7 +188,7 @@ impl Draft<'_> {
             transformers: self.transformers,
             relabel_rules,
             name_scheme,
-            verbatim: self.fields.value.json().unwrap_or_default(),
+            verbatim: self.fields.value.json_as_written(),
         }
     }
 

@@ -11,7 +11,7 @@ use crate::http_client::HttpClientConfig;
 use crate::identity;
 use crate::plugin::PluginSection;
 use crate::section::{FileSection, Section, SectionKind};
-use crate::yaml::{Fields, Value, quote_bytes};
+use crate::yaml::{Fields, Value, nearest, quote_bytes};
 
 const SUFFIX: &str = "_sd_configs";
 
@@ -69,6 +69,10 @@ pub(super) fn take<'a>(fields: &mut Fields<'a>, context: &Context<'_>) -> Discov
     let mut sections = Vec::new();
     for (key, list) in &lists {
         let mechanism = key.strip_suffix(SUFFIX).unwrap_or(key);
+        if !is_served(mechanism, context) && !context.options.allow_missing {
+            refuse_missing(mechanism, key, list, fields, context);
+            continue;
+        }
         let items = list.list(&type_name(mechanism), |item| {
             read_section(mechanism, key, &item, context)
         });
@@ -131,10 +135,8 @@ fn read_section(
             let identity = identity::of_structure(mechanism, &section, &secrets);
             (identity, SectionKind::Kubernetes(section))
         }
-        _ if context.options.mechanisms.contains(mechanism) => {
-            read_plugin(mechanism, value, context)?
-        }
-        _ => read_missing(mechanism, key, value, context)?,
+        _ if is_served(mechanism, context) => read_plugin(mechanism, value, context)?,
+        _ => read_missing(mechanism, value, context),
     };
     Some(Section {
         mechanism: mechanism.to_owned(),
@@ -277,6 +279,8 @@ fn read_labels(value: &Value<'_>) -> Option<LabelSet> {
     for (key, value) in value.map("model.LabelSet")? {
         let name = match key.bytes_as("string")? {
             Ok(name) if !name.is_empty() => name,
+            // Upstream takes a null for a name that no label has, and loses it later.
+            Ok(_) if key.is_null() => continue,
             Ok(_) => {
                 value.error("\"\" is not a valid label name");
                 continue;
@@ -342,37 +346,58 @@ fn read_plugin_section(value: &Value<'_>, context: &Context<'_>) -> Option<Plugi
     })
 }
 
-/// A mechanism that nobody serves.
+fn is_served(mechanism: &str, context: &Context<'_>) -> bool {
+    matches!(mechanism, "file" | "kubernetes") || context.options.mechanisms.contains(mechanism)
+}
+
+/// A mechanism that nobody serves, where that is allowed.
 fn read_missing(
     mechanism: &str,
-    key: &str,
     value: &Value<'_>,
     context: &Context<'_>,
-) -> Option<(ContentHash, SectionKind)> {
-    if context.options.allow_missing {
-        value.warn_with(
-            format!("nobody serves the mechanism `{mechanism}`: the job stays unknown"),
-            plugin_hint(mechanism, context),
-        );
-        let content = value.json().unwrap_or_default();
-        let identity = identity::of_structure(mechanism, &content, &[]);
-        return Some((identity, SectionKind::Missing));
+) -> (ContentHash, SectionKind) {
+    value.warn_with(
+        format!("nobody serves the mechanism `{mechanism}`: the job stays unknown"),
+        plugin_hint(mechanism, context),
+    );
+    let content = value.json_as_written();
+    (
+        identity::of_structure(mechanism, &content, &[]),
+        SectionKind::Missing,
+    )
+}
+
+/// Says that nobody serves a mechanism: one that Prometheus does not know either is, in its words,
+/// a key that does not exist.
+fn refuse_missing(
+    mechanism: &str,
+    key: &str,
+    list: &Value<'_>,
+    fields: &Fields<'_>,
+    context: &Context<'_>,
+) {
+    let is_upstream = UPSTREAM.contains(&mechanism);
+    if is_upstream
+        && list
+            .list(&type_name(mechanism), Some)
+            .is_none_or(|list| list.is_empty())
+    {
+        return;
     }
-    let message = if UPSTREAM.contains(&mechanism) {
+    let message = if is_upstream {
         format!("nobody serves the mechanism `{mechanism}`")
     } else {
-        format!(
-            "field {key} not found in type config.ScrapeConfig: nobody serves the mechanism `{mechanism}`"
-        )
+        format!("field {key} not found in type config.ScrapeConfig")
     };
-    value.error_with(message, plugin_hint(mechanism, context));
-    None
+    fields
+        .place(&[key])
+        .error_with(message, plugin_hint(mechanism, context));
 }
 
 fn plugin_hint(mechanism: &str, context: &Context<'_>) -> String {
-    let mut known: Vec<&str> = vec!["file", "kubernetes"];
+    let mut known: Vec<&str> = UPSTREAM.to_vec();
     known.extend(context.options.mechanisms.iter().map(String::as_str));
-    if let Some(near) = crate::yaml::nearest(mechanism, &known) {
+    if let Some(near) = nearest(mechanism, &known).filter(|near| *near != mechanism) {
         return format!("did you mean `{near}{SUFFIX}`?");
     }
     format!(

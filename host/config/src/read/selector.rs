@@ -1,11 +1,8 @@
-//! Selectors of Kubernetes, checked as client-go parses them.
+//! Selectors of Kubernetes, checked as client-go parses them, with its texts.
 
-/// Checks a field selector: terms `name=value`, `name==value` or `name!=value` between commas.
-pub(super) fn check_fields(_selector: &str) -> Result<(), String> {
-    Ok(())
-}
+mod fields;
+mod labels;
+mod names;
 
-/// Checks a label selector.
-pub(super) fn check_labels(_selector: &str) -> Result<(), String> {
-    Ok(())
-}
+pub(super) use fields::check as check_fields;
+pub(super) use labels::check as check_labels;

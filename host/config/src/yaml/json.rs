@@ -3,6 +3,7 @@
 use serde_json::{Map, Number};
 
 use super::node::Content;
+use super::report::Report;
 use super::scalar::Scalar;
 use super::value::Value;
 
@@ -20,13 +21,43 @@ impl Value<'_> {
         }
     }
 
-    /// A mapping as JSON; null is an empty one.
+    /// A mapping as JSON; null is an empty one. What `<<` brings is overridden by what is written.
     pub(crate) fn json_object(&self) -> Option<Map<String, serde_json::Value>> {
-        let pairs = self.map("map[string]interface {}")?;
-        let pairs = pairs
-            .iter()
-            .filter_map(|(key, value)| Some((key.string()?, value.json()?)));
-        Some(pairs.collect())
+        let mut object = Map::new();
+        for (key, value) in self.map_over_merges("map[string]interface {}")? {
+            if let (Some(key), Some(value)) = (key.string(), value.json()) {
+                object.insert(key, value);
+            }
+        }
+        Some(object)
+    }
+
+    /// The node as JSON for showing or handing on: nothing is checked, and what JSON cannot say
+    /// stays the text that was written.
+    pub(crate) fn json_as_written(&self) -> serde_json::Value {
+        let quiet = Report::default();
+        let value = Value {
+            node: self.node,
+            path: String::new(),
+            report: &quiet,
+        };
+        value.lossy()
+    }
+
+    fn lossy(&self) -> serde_json::Value {
+        match &self.node.content {
+            Content::Scalar { text, .. } => {
+                self.json_scalar().unwrap_or_else(|| text.as_str().into())
+            }
+            Content::Sequence(_) => self.list("", |item| Some(item.lossy())).into(),
+            Content::Mapping(_) => {
+                let pairs = self.map_over_merges("").unwrap_or_default();
+                let pairs = pairs
+                    .iter()
+                    .map(|(key, value)| (key.string().unwrap_or_default(), value.lossy()));
+                serde_json::Value::Object(pairs.collect())
+            }
+        }
     }
 
     fn json_scalar(&self) -> Option<serde_json::Value> {

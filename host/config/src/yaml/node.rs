@@ -58,7 +58,7 @@ impl Node {
         match (&self.tag, &self.content) {
             (Some(tag), _) => tag == NULL_TAG,
             (None, Content::Scalar { text, plain }) => {
-                matches!(text.as_str(), "null" | "~") || text.is_empty() && *plain
+                *plain && matches!(text.as_str(), "null" | "~" | "")
             }
             (None, _) => false,
         }

@@ -7,7 +7,7 @@ use super::node::Mark;
 use crate::diagnostic::{ConfigErrors, Diagnostic};
 
 /// The errors and warnings of one file.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Report {
     file: PathBuf,
     errors: RefCell<Vec<Diagnostic>>,
@@ -21,9 +21,7 @@ impl Report {
     pub(crate) fn new(file: &Path) -> Self {
         Self {
             file: file.to_path_buf(),
-            errors: RefCell::default(),
-            warnings: RefCell::default(),
-            count: Cell::new(0),
+            ..Self::default()
         }
     }
 

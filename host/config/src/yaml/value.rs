@@ -19,6 +19,9 @@ pub(crate) struct Value<'a> {
     pub(crate) report: &'a Report,
 }
 
+/// A key and its value.
+pub(crate) type Pair<'a> = (Value<'a>, Value<'a>);
+
 // === impl Value ===
 
 impl<'a> Value<'a> {
@@ -206,8 +209,47 @@ impl<'a> Value<'a> {
         self.list("[]string", |item| item.string())
     }
 
-    /// The pairs of a map, merges applied, in the order of the text. A repeated key is an error.
-    pub(crate) fn map(&self, type_name: &str) -> Option<Vec<(Value<'a>, Value<'a>)>> {
+    /// The pairs of a map, merges included, in the order of the text. A key that is repeated is an
+    /// error, even if one of the two comes from a merge, as in go-yaml.
+    pub(crate) fn map(&self, type_name: &str) -> Option<Vec<Pair<'a>>> {
+        let mut seen = HashSet::new();
+        let mut pairs = self.pairs(type_name)?;
+        pairs.retain(|(key, value)| {
+            let is_new = key.text().is_none_or(|text| seen.insert(text));
+            if !is_new {
+                value.refuse_repeated(key);
+            }
+            is_new
+        });
+        Some(pairs)
+    }
+
+    /// The pairs of a map in which a later key replaces the same one from a merge.
+    pub(crate) fn map_over_merges(&self, type_name: &str) -> Option<Vec<Pair<'a>>> {
+        let written: HashSet<_> = match &self.node.content {
+            Content::Mapping(pairs) => pairs.iter().map(|(_, value)| Rc::as_ptr(value)).collect(),
+            _ => HashSet::new(),
+        };
+        let mut kept: Vec<Pair<'a>> = Vec::new();
+        for (key, value) in self.pairs(type_name)? {
+            let other = kept
+                .iter()
+                .position(|(other, _)| other.text() == key.text());
+            match other.filter(|_| key.text().is_some()) {
+                Some(index) if written.contains(&Rc::as_ptr(kept[index].1.node)) => {
+                    if written.contains(&Rc::as_ptr(value.node)) {
+                        value.refuse_repeated(&key);
+                    }
+                    kept[index] = (key, value);
+                }
+                Some(index) => kept[index] = (key, value),
+                None => kept.push((key, value)),
+            }
+        }
+        Some(kept)
+    }
+
+    fn pairs(&self, type_name: &str) -> Option<Vec<Pair<'a>>> {
         if self.is_nil() {
             return Some(Vec::new());
         }
@@ -215,7 +257,6 @@ impl<'a> Value<'a> {
             self.mismatch(type_name);
             return None;
         };
-        let mut seen = HashSet::new();
         let mut flat = Vec::new();
         self.flatten(pairs, &mut |pair| {
             let key = Value {
@@ -223,18 +264,25 @@ impl<'a> Value<'a> {
                 path: self.path.clone(),
                 report: self.report,
             };
-            let text = match &pair.0.content {
-                Content::Scalar { text, .. } => text.as_str(),
-                _ => "",
-            };
-            let value = self.member(text, &pair.1);
-            if !text.is_empty() && !seen.insert(text) {
-                value.error(format!("key {text:?} already set in map"));
-            } else {
-                flat.push((key, value));
-            }
+            let value = self.member(key.text().unwrap_or_default(), &pair.1);
+            flat.push((key, value));
         });
         Some(flat)
+    }
+
+    fn text(&self) -> Option<&'a str> {
+        match &self.node.content {
+            Content::Scalar { text, .. } => Some(text),
+            _ => None,
+        }
+    }
+
+    fn refuse_repeated(&self, key: &Self) {
+        let key = key.text().unwrap_or_default();
+        self.error_with(
+            format!("key {key:?} already set in map"),
+            "remove one of the two",
+        );
     }
 
     /// The keys of a structure with the given name in Go.
