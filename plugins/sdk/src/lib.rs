@@ -11,6 +11,36 @@
 //!
 //! Only `component` and the crates under `bindings/` are specific to WebAssembly. On any other target the host is a
 //! fake, of the module `testing`, so that a plugin's tests are plain `cargo test`.
+//!
+//! A whole provider, in a crate of its own with `crate-type = ["cdylib"]`:
+//! ```
+//! use periplus_sdk::prelude::*;
+//!
+//! #[derive(Deserialize, JsonSchema)]
+//! struct Config {
+//!     /// Where the list of hosts is.
+//!     url: String,
+//! }
+//!
+//! struct Hosts(Config);
+//!
+//! impl Provider for Hosts {
+//!     type Config = Config;
+//!
+//!     fn configure(_mechanism: &str, config: Config) -> Result<Self, Vec<Problem>> {
+//!         Ok(Self(config))
+//!     }
+//!
+//!     fn refresh(&mut self, _full: bool) -> Result<Update, Unavailable> {
+//!         let hosts: Vec<String> = http::get(&self.0.url)?.json(&self.0.url)?;
+//!         let group = |host: &String| Group::new(host).target(format!("{host}:9100"));
+//!         Ok(Update::complete(hosts.iter().map(group)))
+//!     }
+//! }
+//!
+//! export_provider!(Hosts, manifest!().mechanism::<Config>("hosts"));
+//! # fn main() {}
+//! ```
 
 mod batch;
 mod config;

@@ -86,7 +86,8 @@ pub fn edit<T: Transformer>(transformer: &T, labels: &[(&str, &str)]) -> Edited 
         .iter()
         .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
         .collect();
-    let edits = transformer::transform(transformer, &batch(&row)).unwrap_or_default();
+    let edits =
+        transformer::transform(transformer, &batch(&row)).expect("the batch is well formed");
     let mut edited = Edited {
         labels: Some(row.clone()),
         added: Vec::new(),
@@ -246,5 +247,59 @@ impl Installed {
 impl Drop for Installed {
     fn drop(&mut self) {
         HOST.take();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{dns, files};
+
+    #[test]
+    fn what_is_not_granted_is_denied() {
+        let _host = FakeHost::new()
+            .file("/a/x.json", "1")
+            .file("/a/y.txt", "2")
+            .install();
+        assert_eq!(files::read("/a/x.json").unwrap(), b"1");
+        assert_eq!(files::glob("/a/*.json").unwrap(), ["/a/x.json"]);
+        assert_eq!(files::read("/b").unwrap_err().kind, FailureKind::Denied);
+        assert_eq!(
+            crate::http::get("http://x/").unwrap_err().kind,
+            FailureKind::Denied
+        );
+        assert_eq!(
+            dns::resolve("x", "A").unwrap_err().kind,
+            FailureKind::Denied
+        );
+    }
+
+    #[test]
+    fn text_must_be_utf8() {
+        let _host = FakeHost::new().file("/a", [0xff]).install();
+        assert!(
+            files::read_to_string("/a")
+                .unwrap_err()
+                .message
+                .contains("`/a` is not UTF-8")
+        );
+    }
+
+    #[test]
+    fn names_are_answered_in_the_order_of_the_questions() {
+        let data = ["10 5 8080 h.example."];
+        let _host = FakeHost::new()
+            .name("s.example", "SRV", &data)
+            .name("a", "A", &[])
+            .install();
+        let answers = dns::resolve_all(&[("a", "A"), ("s.example", "SRV")]);
+        assert_eq!(answers[0], Ok(Vec::new()));
+        assert_eq!(answers[1].as_ref().unwrap()[0].data, data[0]);
+    }
+
+    #[test]
+    fn a_fake_host_ends_when_it_is_dropped() {
+        drop(FakeHost::new().file("/a", "1").install());
+        assert!(files::read("/a").is_err());
     }
 }

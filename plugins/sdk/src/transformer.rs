@@ -68,3 +68,85 @@ pub(crate) fn transform<T: Transformer>(
     }
     Ok(edits.into_list())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::testing;
+
+    /// Splits a target by its label `ports`, names its host, and drops what is marked.
+    struct Splitter;
+
+    impl Transformer for Splitter {
+        type Config = BTreeMap<String, String>;
+
+        fn configure(_config: Self::Config) -> Result<(Self, Interest), Vec<Problem>> {
+            Ok((Self, Interest::reads(["ports", "mark"]).requires(["host"])))
+        }
+
+        fn edit(&self, row: Row<'_>, edits: &mut Edits) {
+            if row.get("mark").is_some() {
+                return edits.drop_target();
+            }
+            edits.set("seen", "yes");
+            edits.remove("ports");
+            for port in row
+                .get("ports")
+                .into_iter()
+                .flat_map(|ports| ports.split(','))
+            {
+                edits.add([("port", port), ("ports", "")]);
+            }
+        }
+    }
+
+    fn labels(labels: &[(&str, &str)]) -> BTreeMap<String, String> {
+        labels
+            .iter()
+            .map(|(name, value)| ((*name).into(), (*value).into()))
+            .collect()
+    }
+
+    #[test]
+    fn a_row_is_edited_split_and_dropped() {
+        let (splitter, interest) = configure::<Splitter>("{}").unwrap();
+        assert_eq!(interest.requires, ["host"]);
+        let edited = testing::edit(&splitter, &[("host", "a"), ("ports", "1,2")]);
+        assert_eq!(
+            edited.labels,
+            Some(labels(&[("host", "a"), ("seen", "yes")]))
+        );
+        let copies = ["1", "2"].map(|port| labels(&[("host", "a"), ("port", port)]));
+        assert_eq!(edited.added, copies);
+        let edited = testing::edit(&splitter, &[("host", "a"), ("mark", "x")]);
+        assert_eq!(edited.labels, None);
+    }
+
+    #[test]
+    fn edits_name_the_row_they_belong_to() {
+        let batch = Batch {
+            text: b"markx".to_vec(),
+            ends: vec![4, 5],
+            rows: vec![0, 2],
+            cells: vec![0, 1],
+        };
+        let edits = transform(&Splitter, &batch).unwrap();
+        let set = |name: &str, value: &str| Edit::Set {
+            row: 0,
+            name: name.into(),
+            value: value.into(),
+        };
+        assert_eq!(edits, [set("seen", "yes"), set("ports", ""), Edit::Drop(1)]);
+    }
+
+    #[test]
+    fn a_broken_batch_fails_as_a_whole() {
+        let batch = Batch {
+            rows: vec![2],
+            ..Batch::default()
+        };
+        assert!(transform(&Splitter, &batch).is_err());
+    }
+}
