@@ -80,10 +80,16 @@ impl FromStr for PromDuration {
                 return Err(invalid());
             }
             if !UNITS.iter().any(|(name, _)| *name == unit) {
-                return Err(DurationError::UnknownUnit { unit: unit.into(), text: text.into() });
+                return Err(DurationError::UnknownUnit {
+                    unit: unit.into(),
+                    text: text.into(),
+                });
             }
             // Each unit at most once, from the longest to the shortest.
-            let at = units.iter().position(|(name, _)| *name == unit).ok_or_else(invalid)?;
+            let at = units
+                .iter()
+                .position(|(name, _)| *name == unit)
+                .ok_or_else(invalid)?;
             nanoseconds = number
                 .checked_mul(units[at].1)
                 .and_then(|part| nanoseconds.checked_add(part))
@@ -182,13 +188,20 @@ mod tests {
             ("d", "not a valid duration string: \"d\""),
             ("1s1s", "not a valid duration string: \"1s1s\""),
             ("10 s", "unknown unit \" s\" in duration \"10 s\""),
-            ("99999999999999999999s", "not a valid duration string: \"99999999999999999999s\""),
+            (
+                "99999999999999999999s",
+                "not a valid duration string: \"99999999999999999999s\"",
+            ),
             ("294y", "duration out of range"),
             ("200y10400w", "duration out of range"),
             ("107675d", "duration out of range"),
             ("9223372036854775807ms", "duration out of range"),
         ] {
-            assert_eq!(text.parse::<PromDuration>().unwrap_err().to_string(), error, "{text}");
+            assert_eq!(
+                text.parse::<PromDuration>().unwrap_err().to_string(),
+                error,
+                "{text}"
+            );
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::hash::{ContentHash, ContentHasher};
-use crate::label::{LabelBuilder, LabelSet};
+use crate::label::LabelSet;
 
 /// Targets that share labels, known within their provider by `source`.
 ///
@@ -38,12 +38,8 @@ impl TargetGroup {
     /// The discovered labels of each target: its own, then the group's that it does not set itself;
     /// empty values left out. No defaults of a job are in them.
     pub fn discovered(&self) -> impl ExactSizeIterator<Item = LabelSet> + '_ {
-        self.targets.iter().map(|target| {
-            let mut builder = LabelBuilder::from_set(&self.labels);
-            for (name, value) in target.iter() {
-                builder.set(name, value);
-            }
-            builder.build()
-        })
+        self.targets
+            .iter()
+            .map(|target| LabelSet::merge(&self.labels, target))
     }
 }

@@ -1,21 +1,44 @@
 //! Label sets: immutable, sorted by name, cheap to clone and compare.
+//!
+//! A set is two parts. Its names are shared by all sets with the same names, of which there are
+//! few: every target of a role has the same ones, give or take. Its values are one packed text. So
+//! a set costs one allocation, and its equality and its hash are those of two runs of bytes.
 
+mod builder;
+mod names;
+mod packed;
+
+use std::cmp::Ordering;
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
+use serde::de::{MapAccess, Visitor};
+
+pub(crate) use builder::Scratch;
+pub use builder::{BuilderIter, LabelBuilder};
+
 use crate::hash::{ContentHash, ContentHasher};
+use names::Names;
+use packed::{Packed, Packer};
 
 /// A sorted, immutable set of labels. Cloning is a reference count.
 ///
 /// A set that comes from a provider may hold empty values: in a target's own labels an empty value
 /// hides the group's label of the same name. [`LabelBuilder::build`] leaves empty values out, since
 /// for Prometheus a label with an empty value is absent.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-pub struct LabelSet(Arc<[(Arc<str>, Arc<str>)]>);
+#[derive(Clone)]
+pub struct LabelSet {
+    names: Arc<Names>,
+    values: Packed,
+}
 
-/// Labels under change: sorted by name, at most one value each.
-#[derive(Clone, Debug, Default)]
-pub struct LabelBuilder(Vec<(Arc<str>, Arc<str>)>);
+/// Names and values of a [`LabelSet`], in ascending order of the names.
+#[derive(Clone, Debug)]
+pub struct Iter<'a> {
+    set: &'a LabelSet,
+    at: usize,
+}
 
 // === impl LabelSet ===
 
@@ -23,52 +46,144 @@ impl LabelSet {
     /// The value of a label, if it is there (it may be empty).
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
-        let at = self.0.binary_search_by(|(n, _)| (**n).cmp(name)).ok()?;
-        Some(&self.0[at].1)
+        self.names.position(name).map(|at| self.value(at))
     }
 
     /// Names and values in ascending order of the names' bytes.
-    pub fn iter(&self) -> impl ExactSizeIterator<Item = (&str, &str)> {
-        self.0.iter().map(|(n, v)| (&**n, &**v))
+    pub fn iter(&self) -> Iter<'_> {
+        Iter { set: self, at: 0 }
     }
 
     /// The number of labels.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.names.len()
     }
 
     /// Whether there is no label at all.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.names.len() == 0
     }
 
-    /// Adds names and values to a content hash.
-    pub fn hash_into(&self, hasher: &mut ContentHasher) {
-        hasher.number(self.len() as u64);
-        for (name, value) in self.iter() {
-            hasher.field(name.as_bytes()).field(value.as_bytes());
+    /// The labels of a target in a group: `target`'s own, then those of `group` that it does not
+    /// name itself; empty values left out.
+    #[must_use]
+    pub fn merge(group: &Self, target: &Self) -> Self {
+        let mut packer = Packer::default();
+        let (mut of_group, mut of_target) = (group.iter().peekable(), target.iter().peekable());
+        loop {
+            let order = match (of_group.peek(), of_target.peek()) {
+                (None, None) => return packer.finish(),
+                (Some(_), None) => Ordering::Less,
+                (None, Some(_)) => Ordering::Greater,
+                (Some((left, _)), Some((right, _))) => left.cmp(right),
+            };
+            if order == Ordering::Equal {
+                of_group.next();
+            }
+            let next = if order == Ordering::Less {
+                of_group.next()
+            } else {
+                of_target.next()
+            };
+            if let Some((name, value)) = next.filter(|(_, value)| !value.is_empty()) {
+                packer.push(name, value);
+            }
         }
+    }
+
+    /// Adds the set to a content hash.
+    pub fn hash_into(&self, hasher: &mut ContentHasher) {
+        hasher.field(&self.content_hash().0.to_le_bytes());
     }
 
     /// The content hash of the whole set.
     #[must_use]
     pub fn content_hash(&self) -> ContentHash {
-        let mut hasher = ContentHasher::default();
-        self.hash_into(&mut hasher);
-        hasher.finish()
+        let values = ContentHash::of(self.values.as_bytes());
+        let mut both = [0; 32];
+        both[..16].copy_from_slice(&self.names.hash().to_le_bytes());
+        both[16..].copy_from_slice(&values.0.to_le_bytes());
+        ContentHash::of(&both)
+    }
+
+    /// The bytes that this set alone keeps; the names are shared.
+    #[must_use]
+    pub fn memory(&self) -> usize {
+        self.values.as_bytes().len()
+    }
+
+    fn name(&self, at: usize) -> &str {
+        self.names.get(at)
+    }
+
+    fn value(&self, at: usize) -> &str {
+        self.values.get(at, self.names.len())
+    }
+}
+
+impl Default for LabelSet {
+    fn default() -> Self {
+        Self {
+            names: Names::none(),
+            values: Packed::default(),
+        }
+    }
+}
+
+impl PartialEq for LabelSet {
+    fn eq(&self, other: &Self) -> bool {
+        self.values == other.values
+            && (Arc::ptr_eq(&self.names, &other.names) || self.names == other.names)
+    }
+}
+
+impl Eq for LabelSet {}
+
+impl Hash for LabelSet {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.names.hash().hash(state);
+        self.values.hash(state);
+    }
+}
+
+impl Ord for LabelSet {
+    /// By the labels in order, name before value.
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.iter().cmp(other.iter())
+    }
+}
+
+impl PartialOrd for LabelSet {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
     }
 }
 
 impl<N: AsRef<str>, V: AsRef<str>> FromIterator<(N, V)> for LabelSet {
     /// Any order; of labels with one name the last wins. Empty values are kept.
     fn from_iter<I: IntoIterator<Item = (N, V)>>(labels: I) -> Self {
-        let mut builder = LabelBuilder::default();
-        for (name, value) in labels {
-            builder.set(name.as_ref(), value.as_ref());
+        let mut labels: Vec<(N, V)> = labels.into_iter().collect();
+        // The sort is stable, so that the last of equal names stays the last.
+        labels.sort_by(|(left, _), (right, _)| left.as_ref().cmp(right.as_ref()));
+        let mut packer = Packer::default();
+        for (at, (name, value)) in labels.iter().enumerate() {
+            let next = labels.get(at + 1).map(|(next, _)| next.as_ref());
+            if next != Some(name.as_ref()) {
+                packer.push(name.as_ref(), value.as_ref());
+            }
         }
-        Self(builder.0.into())
+        packer.finish()
+    }
+}
+
+impl<'a> IntoIterator for &'a LabelSet {
+    type Item = (&'a str, &'a str);
+    type IntoIter = Iter<'a>;
+
+    fn into_iter(self) -> Iter<'a> {
+        self.iter()
     }
 }
 
@@ -84,45 +199,51 @@ impl serde::Serialize for LabelSet {
     }
 }
 
-// === impl LabelBuilder ===
+impl<'de> serde::Deserialize<'de> for LabelSet {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Labels;
 
-impl LabelBuilder {
-    /// A builder that starts from the labels of `set`.
-    #[must_use]
-    pub fn from_set(set: &LabelSet) -> Self {
-        Self(set.0.to_vec())
-    }
+        impl<'de> Visitor<'de> for Labels {
+            type Value = LabelSet;
 
-    /// The value of a label; `None` if absent.
-    #[must_use]
-    pub fn get(&self, name: &str) -> Option<&str> {
-        let at = self.0.binary_search_by(|(n, _)| (**n).cmp(name)).ok()?;
-        Some(&self.0[at].1)
-    }
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a map of label names to values")
+            }
 
-    /// Sets a label, also to the empty value.
-    pub fn set(&mut self, name: &str, value: &str) {
-        match self.0.binary_search_by(|(n, _)| (**n).cmp(name)) {
-            Ok(at) => self.0[at].1 = value.into(),
-            Err(at) => self.0.insert(at, (name.into(), value.into())),
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<LabelSet, A::Error> {
+                let mut labels = Vec::with_capacity(map.size_hint().unwrap_or_default().min(64));
+                while let Some(label) = map.next_entry::<String, String>()? {
+                    labels.push(label);
+                }
+                Ok(labels.into_iter().collect())
+            }
         }
-    }
 
-    /// Removes a label.
-    pub fn remove(&mut self, name: &str) {
-        if let Ok(at) = self.0.binary_search_by(|(n, _)| (**n).cmp(name)) {
-            self.0.remove(at);
-        }
-    }
-
-    /// Removes every label whose name does not please `keep`.
-    pub fn retain(&mut self, keep: impl Fn(&str) -> bool) {
-        self.0.retain(|(name, _)| keep(name));
-    }
-
-    /// The finished set, without labels whose value is empty.
-    #[must_use]
-    pub fn build(&self) -> LabelSet {
-        LabelSet(self.0.iter().filter(|(_, v)| !v.is_empty()).cloned().collect())
+        deserializer.deserialize_map(Labels)
     }
 }
+
+// === impl Iter ===
+
+impl<'a> Iterator for Iter<'a> {
+    type Item = (&'a str, &'a str);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.at == self.set.len() {
+            return None;
+        }
+        let label = (self.set.name(self.at), self.set.value(self.at));
+        self.at += 1;
+        Some(label)
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        let left = self.set.len() - self.at;
+        (left, Some(left))
+    }
+}
+
+impl ExactSizeIterator for Iter<'_> {}
+
+#[cfg(test)]
+mod tests;

@@ -17,6 +17,7 @@ mod quote;
 pub mod regex;
 pub mod relabel;
 pub mod target;
+mod unicode;
 
 pub use duration::PromDuration;
 pub use group::TargetGroup;

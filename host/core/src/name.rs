@@ -27,7 +27,9 @@ pub fn is_valid_label_name(name: &str, scheme: NameScheme) -> bool {
 /// A leading digit stays: the result is meant for the end of a name that begins well, such as
 /// `__meta_kubernetes_pod_label_<result>`. Upstream's `strutil.SanitizeLabelName`.
 pub fn sanitize_label_name(name: &str) -> String {
-    name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect()
+    name.chars()
+        .map(|c| if c.is_ascii_alphanumeric() { c } else { '_' })
+        .collect()
 }
 
 fn is_legacy_name_byte(byte: u8) -> bool {
@@ -51,8 +53,16 @@ mod tests {
             ("é", false, true),
             ("$1", false, true),
         ] {
-            assert_eq!(is_valid_label_name(name, NameScheme::Legacy), legacy, "{name:?}");
-            assert_eq!(is_valid_label_name(name, NameScheme::Utf8), utf8, "{name:?}");
+            assert_eq!(
+                is_valid_label_name(name, NameScheme::Legacy),
+                legacy,
+                "{name:?}"
+            );
+            assert_eq!(
+                is_valid_label_name(name, NameScheme::Utf8),
+                utf8,
+                "{name:?}"
+            );
         }
     }
 

@@ -1,9 +1,8 @@
 //! Go's quoted strings (`%q`), which upstream's error texts are made of.
 
 use std::fmt::Write as _;
-use std::sync::LazyLock;
 
-use regex_syntax::hir::{Class, HirKind};
+use crate::unicode::is_print;
 
 /// `text` between double quotes, escaped as Go's `strconv.Quote` does it.
 pub fn quote(text: &str) -> String {
@@ -40,32 +39,6 @@ fn push_escaped(quoted: &mut String, c: char) {
     }
 }
 
-/// Go's `strconv.IsPrint`: letters, marks, numbers, punctuation, symbols and the ASCII space.
-fn is_print(c: char) -> bool {
-    if c.is_ascii() {
-        return (' '..='~').contains(&c);
-    }
-    PRINTABLE.binary_search_by(|(start, end)| {
-        if *end < c {
-            std::cmp::Ordering::Less
-        } else if *start > c {
-            std::cmp::Ordering::Greater
-        } else {
-            std::cmp::Ordering::Equal
-        }
-    }).is_ok()
-}
-
-static PRINTABLE: LazyLock<Vec<(char, char)>> = LazyLock::new(|| {
-    let hir = regex_syntax::parse(r"[[\p{L}\p{M}\p{N}\p{P}\p{S}]&&\p{age=15.0}]");
-    match hir.as_ref().map(regex_syntax::hir::Hir::kind) {
-        Ok(HirKind::Class(Class::Unicode(class))) => {
-            class.iter().map(|range| (range.start(), range.end())).collect()
-        }
-        _ => Vec::new(),
-    }
-});
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -76,9 +49,15 @@ mod tests {
             ("", r#""""#),
             ("a b", r#""a b""#),
             ("a\"b\\c", r#""a\"b\\c""#),
-            ("\n\t\r\u{7}\u{8}\u{b}\u{c}\u{0}\u{1f}\u{7f}", r#""\n\t\r\a\b\v\f\x00\x1f\x7f""#),
+            (
+                "\n\t\r\u{7}\u{8}\u{b}\u{c}\u{0}\u{1f}\u{7f}",
+                r#""\n\t\r\a\b\v\f\x00\x1f\x7f""#,
+            ),
             ("é日☃🎉", r#""é日☃🎉""#),
-            ("\u{a0}\u{ad}\u{200b}\u{feff}\u{e000}", r#""\u00a0\u00ad\u200b\ufeff\ue000""#),
+            (
+                "\u{a0}\u{ad}\u{200b}\u{feff}\u{e000}",
+                r#""\u00a0\u00ad\u200b\ufeff\ue000""#,
+            ),
             ("\u{e0001}\u{10ffff}", r#""\U000e0001\U0010ffff""#),
             ("\u{301}", "\"\u{301}\""),
         ] {

@@ -1,43 +1,217 @@
 //! Prometheus' regular expressions: Go's RE2 syntax, anchored as `^(?s:PATTERN)$`.
+//!
+//! The pattern stands textually in its wrapper, so that one which closes the wrapper's group, such
+//! as `a)|(b`, breaks out of it here as it does upstream. [`parser`] reads Go's syntax, with Go's
+//! quirks, limits and error texts; [`translate`] hands the tree to `regex-automata`; no text of an
+//! expression is ever rewritten. [`shape`] finds expressions that need no engine.
 
+mod ast;
+mod class;
+mod error;
+mod parser;
+mod shape;
+mod translate;
+mod unicode_names;
+
+use std::fmt;
 use std::sync::Arc;
 
-use regex_automata::meta;
+use regex_automata::util::primitives::NonMaxUsize;
+use regex_automata::{Input, meta};
+
+use error::ErrorKind;
+pub use error::RegexError;
+use shape::Shape;
 
 /// A compiled expression of a rule. Cheap to clone.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Regex(Arc<Compiled>);
 
-#[derive(Debug)]
 struct Compiled {
     pattern: String,
+    shape: Shape,
     engine: meta::Regex,
+    /// Names of the groups, from the first one on; empty for those without.
+    names: Vec<String>,
 }
 
-/// Why an expression is refused: the exact text of Go's `regexp.Compile`.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("error parsing regexp: {kind}: `{expression}`")]
-pub struct RegexError {
-    kind: &'static str,
-    expression: String,
+/// Where the groups of a match begin and end, as many of them as were asked for.
+#[derive(Clone, Debug)]
+pub struct Slots {
+    few: [Option<NonMaxUsize>; Slots::FEW],
+    many: Vec<Option<NonMaxUsize>>,
+    count: usize,
 }
+
+// === impl Regex ===
 
 impl Regex {
     /// Compiles an expression as `relabel.NewRegexp` does.
     pub fn new(pattern: &str) -> Result<Self, RegexError> {
-        let wrapped = format!("^(?s:{pattern})$");
-        let engine = meta::Regex::new(&wrapped)
-            .map_err(|_| RegexError { kind: "missing closing )", expression: wrapped.clone() })?;
-        Ok(Self(Arc::new(Compiled { pattern: pattern.to_owned(), engine })))
+        let expression = format!("^(?s:{pattern})$");
+        let parsed = parser::parse(&expression)?;
+        let engine = meta::Builder::new()
+            .configure(Self::config())
+            .build_from_hir(&translate::translate(&parsed))
+            .map_err(|_| RegexError::new(ErrorKind::Large, &expression))?;
+        let shape = Shape::of(&parsed);
+        let pattern = pattern.to_owned();
+        Ok(Self(Arc::new(Compiled {
+            pattern,
+            shape,
+            engine,
+            names: parsed.names,
+        })))
     }
+
+    fn config() -> meta::Config {
+        meta::Config::new()
+            .nfa_size_limit(Some(Self::MAX_PROGRAM))
+            .hybrid_cache_capacity(Self::MAX_CACHE)
+    }
+
+    /// Bytes of a compiled expression. Upstream allows 128 MB for its own form of it.
+    const MAX_PROGRAM: usize = 128 << 20;
+    /// Bytes of the states that a search keeps for the next one, for each thread.
+    const MAX_CACHE: usize = 256 << 10;
 
     /// The expression as written.
     pub fn pattern(&self) -> &str {
         &self.0.pattern
     }
 
+    /// The names of the groups, from the first one on; empty for those without.
+    pub fn group_names(&self) -> &[String] {
+        &self.0.names
+    }
+
     /// Whether the expression matches `value`.
     pub fn is_match(&self, value: &str) -> bool {
-        self.0.engine.is_match(value)
+        match self.0.shape.is_match(value) {
+            Some(is_match) => is_match,
+            None => self.0.engine.is_match(value),
+        }
+    }
+
+    /// Finds the leftmost match and its groups, as far as `slots` has room for them.
+    pub fn captures(&self, value: &str, slots: &mut Slots) -> bool {
+        match self.0.shape.captures(value, slots) {
+            Some(is_match) => is_match,
+            None => self.search(Input::new(value), slots),
+        }
+    }
+
+    /// Go's `ReplaceAllString`: appends `value` to `out` with each match replaced by what
+    /// `replace` appends for it. `false`, and nothing appended, if there is no match.
+    pub(crate) fn replace_all(
+        &self,
+        value: &str,
+        slots: &mut Slots,
+        out: &mut String,
+        replace: impl Fn(&Slots, &mut String),
+    ) -> bool {
+        if let Some(is_match) = self.0.shape.captures(value, slots) {
+            // What has a shape is anchored: its one match is the whole value.
+            if is_match {
+                replace(slots, out);
+            }
+            return is_match;
+        }
+        let (mut last_end, mut at, mut is_match) = (0, 0, false);
+        while at <= value.len() && self.search(Input::new(value).span(at..value.len()), slots) {
+            is_match = true;
+            let (start, end) = slots.span(0).unwrap_or((at, at));
+            out.push_str(&value[last_end..start]);
+            // An empty match right after another one is not replaced.
+            if end > last_end || start == 0 {
+                replace(slots, out);
+            }
+            last_end = end;
+            let width = value[at..].chars().next().map_or(1, char::len_utf8);
+            at = if at + width > end { at + width } else { end };
+        }
+        if is_match {
+            out.push_str(&value[last_end..]);
+        }
+        is_match
+    }
+
+    fn search(&self, input: Input<'_>, slots: &mut Slots) -> bool {
+        self.0.engine.search_slots(&input, slots.as_mut()).is_some()
     }
 }
+
+impl PartialEq for Regex {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.pattern == other.0.pattern
+    }
+}
+
+impl Eq for Regex {}
+
+impl fmt::Debug for Regex {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Regex").field(&self.0.pattern).finish()
+    }
+}
+
+// === impl Slots ===
+
+impl Slots {
+    /// Slots that need no memory of their own: for the whole match and three groups.
+    const FEW: usize = 8;
+
+    /// Room for `groups` groups, the whole match being the first.
+    pub fn new(groups: usize) -> Self {
+        let count = groups * 2;
+        let many = if count > Self::FEW {
+            vec![None; count]
+        } else {
+            Vec::new()
+        };
+        Self {
+            few: [None; Self::FEW],
+            many,
+            count,
+        }
+    }
+
+    /// The text of a group; `None` if it took no part in the match, or there was no room for it.
+    pub fn group<'v>(&self, group: usize, value: &'v str) -> Option<&'v str> {
+        let (start, end) = self.span(group)?;
+        value.get(start..end)
+    }
+
+    /// Where a group begins and ends.
+    pub fn span(&self, group: usize) -> Option<(usize, usize)> {
+        let slots = self.as_ref();
+        let at = |slot: usize| Some(slots.get(slot).copied()??.get());
+        Some((at(group * 2)?, at(group * 2 + 1)?))
+    }
+
+    fn set(&mut self, group: usize, start: usize, end: usize) {
+        if let Some([first, second]) = self.as_mut().get_mut(group * 2..group * 2 + 2) {
+            *first = NonMaxUsize::new(start);
+            *second = NonMaxUsize::new(end);
+        }
+    }
+
+    fn as_ref(&self) -> &[Option<NonMaxUsize>] {
+        if self.many.is_empty() {
+            &self.few[..self.count]
+        } else {
+            &self.many
+        }
+    }
+
+    fn as_mut(&mut self) -> &mut [Option<NonMaxUsize>] {
+        if self.many.is_empty() {
+            &mut self.few[..self.count]
+        } else {
+            &mut self.many
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -76,7 +76,10 @@ const ACTIONS: [(Action, &str); 11] = [
 impl Action {
     /// The action's name in lower case.
     pub fn name(self) -> &'static str {
-        ACTIONS.iter().find(|(action, _)| *action == self).map_or("", |(_, name)| name)
+        ACTIONS
+            .iter()
+            .find(|(action, _)| *action == self)
+            .map_or("", |(_, name)| name)
     }
 }
 

@@ -74,9 +74,18 @@ pub fn populate_discovered(discovered: &LabelSet, defaults: &ScrapeDefaults) -> 
         (TIMEOUT, &timeout),
         (METRICS_PATH, &defaults.metrics_path),
         (SCHEME, &defaults.scheme),
-        (CONVERT_CLASSIC, bool_text(defaults.convert_classic_histograms_to_nhcb)),
-        (ALWAYS_CLASSIC, bool_text(defaults.always_scrape_classic_histograms)),
-        (NATIVE_HISTOGRAMS, bool_text(defaults.scrape_native_histograms)),
+        (
+            CONVERT_CLASSIC,
+            bool_text(defaults.convert_classic_histograms_to_nhcb),
+        ),
+        (
+            ALWAYS_CLASSIC,
+            bool_text(defaults.always_scrape_classic_histograms),
+        ),
+        (
+            NATIVE_HISTOGRAMS,
+            bool_text(defaults.scrape_native_histograms),
+        ),
     ] {
         if is_unset(&labels, name) {
             labels.set(name, value);
@@ -99,7 +108,9 @@ pub fn populate(mut labels: LabelBuilder, relabeler: &Relabeler) -> Outcome {
         return Outcome::Dropped;
     }
     match finish(&mut labels) {
-        Ok(()) => Outcome::Active(FinalTarget { labels: labels.build() }),
+        Ok(()) => Outcome::Active(FinalTarget {
+            labels: labels.build(),
+        }),
         Err(text) => Outcome::Invalid(text),
     }
 }
@@ -173,12 +184,16 @@ fn is_bool(text: &str) -> bool {
 impl FinalTarget {
     /// The labels that series get: those that do not begin with two underscores.
     pub fn public(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.labels.iter().filter(|(name, _)| !name.starts_with(INTERNAL_PREFIX))
+        self.labels
+            .iter()
+            .filter(|(name, _)| !name.starts_with(INTERNAL_PREFIX))
     }
 
     /// The labels that only steer the scraper: those that begin with two underscores.
     pub fn internal(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.labels.iter().filter(|(name, _)| name.starts_with(INTERNAL_PREFIX))
+        self.labels
+            .iter()
+            .filter(|(name, _)| name.starts_with(INTERNAL_PREFIX))
     }
 
     /// The URL that is scraped, with its query.
@@ -210,7 +225,9 @@ impl FinalTarget {
             .map(|(name, values)| (name.as_str(), values.iter().map(String::as_str).collect()))
             .collect();
         for (name, value) in self.labels.iter() {
-            let Some(name) = name.strip_prefix(PARAM_PREFIX) else { continue };
+            let Some(name) = name.strip_prefix(PARAM_PREFIX) else {
+                continue;
+            };
             match params.iter_mut().find(|(known, _)| *known == name) {
                 Some((_, values)) if !values.is_empty() => values[0] = value,
                 Some((_, values)) => values.push(value),

@@ -12,7 +12,11 @@ pub(super) fn to_upper(text: &str) -> String {
 
 fn simple_lower(c: char) -> char {
     // The one character whose full mapping is longer: capital I with a dot above.
-    if c == '\u{130}' { 'i' } else { c.to_lowercase().next().unwrap_or(c) }
+    if c == '\u{130}' {
+        'i'
+    } else {
+        c.to_lowercase().next().unwrap_or(c)
+    }
 }
 
 fn simple_upper(c: char) -> char {

@@ -134,7 +134,10 @@ impl Rule {
             return Err(RuleError::UnwantedReplacement(action));
         }
         if action == LabelMap && !is_valid_template(&self.replacement, self.scheme) {
-            return Err(RuleError::Replacement { text: self.replacement.clone(), action });
+            return Err(RuleError::Replacement {
+                text: self.replacement.clone(),
+                action,
+            });
         }
         if action == HashMod && !is_valid_label_name(&self.target_label, self.scheme) {
             return Err(self.target_error());
@@ -166,7 +169,10 @@ impl Rule {
     }
 
     fn target_error(&self) -> RuleError {
-        RuleError::Target { name: self.target_label.clone(), action: self.action }
+        RuleError::Target {
+            name: self.target_label.clone(),
+            action: self.action,
+        }
     }
 }
 
@@ -189,7 +195,12 @@ fn is_valid_template(template: &str, scheme: NameScheme) -> bool {
 fn is_valid_legacy_template(template: &str) -> bool {
     let bytes = template.as_bytes();
     let is_word = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
-    let word = |from: usize| bytes[from..].iter().take_while(|byte| is_word(byte)).count();
+    let word = |from: usize| {
+        bytes[from..]
+            .iter()
+            .take_while(|byte| is_word(byte))
+            .count()
+    };
     let mut at = 0;
     while at < bytes.len() {
         at = match bytes[at] {

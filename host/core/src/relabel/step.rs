@@ -1,20 +1,287 @@
 //! Rules in the form in which they run.
 
-use super::Rule;
-use crate::label::LabelBuilder;
+use md5::{Digest as _, Md5};
+
+use super::template::Template;
+use super::{Action, Rule, case};
+use crate::label::{LabelBuilder, Scratch};
+use crate::name::{NameScheme, is_valid_label_name};
+use crate::regex::{Regex, Slots};
 
 /// One rule, prepared.
 #[derive(Debug)]
-pub(super) struct Step(Rule);
+pub(super) struct Step {
+    source: Source,
+    operation: Operation,
+}
+
+/// Where the value comes from that a rule looks at.
+#[derive(Debug)]
+enum Source {
+    Label(String),
+    Joined {
+        labels: Vec<String>,
+        separator: String,
+    },
+}
+
+#[derive(Debug)]
+enum Operation {
+    Replace(Replace),
+    Keep(Regex),
+    Drop(Regex),
+    KeepEqual {
+        target: String,
+    },
+    DropEqual {
+        target: String,
+    },
+    HashMod {
+        target: String,
+        modulus: u64,
+    },
+    LabelMap {
+        regex: Regex,
+        replacement: Template,
+        groups: usize,
+    },
+    LabelDrop(Regex),
+    LabelKeep(Regex),
+    Lowercase {
+        target: String,
+    },
+    Uppercase {
+        target: String,
+    },
+}
+
+#[derive(Debug)]
+struct Replace {
+    regex: Regex,
+    target: Template,
+    replacement: Template,
+    scheme: NameScheme,
+    /// How many groups the templates need of a match, the whole one included.
+    groups: usize,
+}
+
+// === impl Step ===
 
 impl Step {
     pub(super) fn new(rule: &Rule) -> Self {
-        Self(rule.clone())
+        let source = match &rule.source_labels[..] {
+            [label] => Source::Label(label.clone()),
+            labels => Source::Joined {
+                labels: labels.to_vec(),
+                separator: rule.separator.clone(),
+            },
+        };
+        Self {
+            source,
+            operation: Operation::new(rule),
+        }
     }
 
     /// `false` if the rule drops the target.
-    pub(super) fn apply(&self, _labels: &mut LabelBuilder) -> bool {
-        let _ = &self.0;
+    pub(super) fn apply(&self, labels: &mut LabelBuilder) -> bool {
+        // Taken out, so that a value borrowed from the labels and the memory for the result do not
+        // stand in each other's way.
+        let mut scratch = labels.take_scratch();
+        let keep = self.operation.apply(&self.source, labels, &mut scratch);
+        labels.give_scratch(scratch);
+        keep
+    }
+}
+
+// === impl Source ===
+
+impl Source {
+    fn value<'a>(&self, labels: &'a LabelBuilder, joined: &'a mut String) -> &'a str {
+        match self {
+            Self::Label(label) => labels.get(label).unwrap_or_default(),
+            Self::Joined {
+                labels: names,
+                separator,
+            } => {
+                joined.clear();
+                for (at, name) in names.iter().enumerate() {
+                    if at > 0 {
+                        joined.push_str(separator);
+                    }
+                    joined.push_str(labels.get(name).unwrap_or_default());
+                }
+                joined
+            }
+        }
+    }
+}
+
+// === impl Operation ===
+
+impl Operation {
+    fn new(rule: &Rule) -> Self {
+        let regex = rule.regex.clone();
+        let target = rule.target_label.clone();
+        match rule.action {
+            Action::Replace => Self::Replace(Replace::new(rule)),
+            Action::Keep => Self::Keep(regex),
+            Action::Drop => Self::Drop(regex),
+            Action::KeepEqual => Self::KeepEqual { target },
+            Action::DropEqual => Self::DropEqual { target },
+            Action::HashMod => Self::HashMod {
+                target,
+                modulus: rule.modulus,
+            },
+            Action::LabelMap => {
+                let replacement = Template::new(&rule.replacement, &regex);
+                // The whole match is always needed, to know what it leaves.
+                let groups = replacement.groups().max(1);
+                Self::LabelMap {
+                    regex,
+                    replacement,
+                    groups,
+                }
+            }
+            Action::LabelDrop => Self::LabelDrop(regex),
+            Action::LabelKeep => Self::LabelKeep(regex),
+            Action::Lowercase => Self::Lowercase { target },
+            Action::Uppercase => Self::Uppercase { target },
+        }
+    }
+
+    fn apply(&self, source: &Source, labels: &mut LabelBuilder, scratch: &mut Scratch) -> bool {
+        let Scratch { value: joined, .. } = scratch;
+        match self {
+            Self::Keep(regex) => return regex.is_match(source.value(labels, joined)),
+            Self::Drop(regex) => return !regex.is_match(source.value(labels, joined)),
+            Self::KeepEqual { target } => {
+                return labels.get(target).unwrap_or_default() == source.value(labels, joined);
+            }
+            Self::DropEqual { target } => {
+                return labels.get(target).unwrap_or_default() != source.value(labels, joined);
+            }
+            Self::Replace(replace) => replace.apply(source, labels, scratch),
+            Self::LabelMap {
+                regex,
+                replacement,
+                groups,
+            } => {
+                map_labels(regex, replacement, *groups, labels, scratch);
+            }
+            Self::LabelDrop(regex) => labels.retain(|name| !regex.is_match(name)),
+            Self::LabelKeep(regex) => labels.retain(|name| regex.is_match(name)),
+            Self::HashMod { target, modulus } => {
+                let hash = last_half_of_md5(source.value(labels, joined));
+                set_or_remove(labels, target, itoa::Buffer::new().format(hash % modulus));
+            }
+            Self::Lowercase { target } => {
+                let lower = case::to_lower(source.value(labels, joined));
+                set_or_remove(labels, target, &lower);
+            }
+            Self::Uppercase { target } => {
+                let upper = case::to_upper(source.value(labels, joined));
+                set_or_remove(labels, target, &upper);
+            }
+        }
         true
     }
 }
+
+/// The last eight bytes of the hash, as the oldest versions of Prometheus took it.
+fn last_half_of_md5(value: &str) -> u64 {
+    let hash: [u8; 16] = Md5::digest(value.as_bytes()).into();
+    hash[8..]
+        .iter()
+        .fold(0, |number, byte| number << 8 | u64::from(*byte))
+}
+
+/// For Prometheus a label without a value is absent.
+fn set_or_remove(labels: &mut LabelBuilder, name: &str, value: &str) {
+    if value.is_empty() {
+        labels.remove(name);
+    } else {
+        labels.set(name, value);
+    }
+}
+
+// === impl Replace ===
+
+impl Replace {
+    fn new(rule: &Rule) -> Self {
+        let regex = rule.regex.clone();
+        let target = Template::new(&rule.target_label, &regex);
+        let replacement = Template::new(&rule.replacement, &regex);
+        let groups = target.groups().max(replacement.groups());
+        Self {
+            regex,
+            target,
+            replacement,
+            scheme: rule.scheme,
+            groups,
+        }
+    }
+
+    fn apply(&self, source: &Source, labels: &mut LabelBuilder, scratch: &mut Scratch) {
+        let Scratch {
+            value: joined,
+            name,
+            text,
+            ..
+        } = scratch;
+        let value = source.value(labels, joined);
+        let mut slots = Slots::new(self.groups);
+        let is_match = if self.groups == 0 {
+            self.regex.is_match(value)
+        } else {
+            self.regex.captures(value, &mut slots)
+        };
+        if !is_match {
+            return;
+        }
+        let target = match self.target.as_text() {
+            Some(target) => target,
+            None => {
+                name.clear();
+                self.target.expand(value, &slots, name);
+                name
+            }
+        };
+        if !is_valid_label_name(target, self.scheme) {
+            return;
+        }
+        text.clear();
+        self.replacement.expand(value, &slots, text);
+        set_or_remove(labels, target, text);
+    }
+}
+
+/// Copies every label whose name matches to a new name. All names are looked at before the first
+/// copy, in order, so that of two labels with one new name the greater old name wins.
+fn map_labels(
+    regex: &Regex,
+    replacement: &Template,
+    groups: usize,
+    labels: &mut LabelBuilder,
+    scratch: &mut Scratch,
+) {
+    let Scratch { text, marks, .. } = scratch;
+    text.clear();
+    marks.clear();
+    let mut slots = Slots::new(groups);
+    for (name, value) in labels.iter().filter(|(_, value)| !value.is_empty()) {
+        let start = text.len();
+        if regex.replace_all(name, &mut slots, text, |slots, out| {
+            replacement.expand(name, slots, out);
+        }) {
+            marks.push((start, text.len()));
+            text.push_str(value);
+        }
+    }
+    for (at, (start, name_end)) in marks.iter().enumerate() {
+        let end = marks.get(at + 1).map_or(text.len(), |(next, _)| *next);
+        labels.set(&text[*start..*name_end], &text[*name_end..end]);
+    }
+}
+
+#[cfg(test)]
+mod tests;

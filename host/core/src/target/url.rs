@@ -2,6 +2,14 @@
 
 use std::fmt::Write as _;
 
+/// A part of a URL; what is plain differs between them.
+#[derive(Clone, Copy, PartialEq)]
+enum Part {
+    Host,
+    Path,
+    Query,
+}
+
 /// Go's `url.Values.Encode` of parameters that are sorted by name.
 pub(super) fn encode_query(params: &[(&str, Vec<&str>)]) -> String {
     let mut query = String::new();
@@ -10,9 +18,9 @@ pub(super) fn encode_query(params: &[(&str, Vec<&str>)]) -> String {
             if !query.is_empty() {
                 query.push('&');
             }
-            escape(&mut query, name, is_plain_in_query);
+            escape(&mut query, name, Part::Query);
             query.push('=');
-            escape(&mut query, value, is_plain_in_query);
+            escape(&mut query, value, Part::Query);
         }
     }
     query
@@ -30,12 +38,25 @@ pub(super) fn assemble(scheme: &str, host: &str, path: &str, query: &str) -> Str
         if !host.is_empty() || !path.is_empty() {
             url.push_str("//");
         }
-        escape_host(&mut url, host);
+        escape(&mut url, host, Part::Host);
     }
     if !path.is_empty() && !path.starts_with('/') && !host.is_empty() {
         url.push('/');
     }
-    escape_path(&mut url, path);
+    // A first segment with a colon would be taken for a scheme.
+    if url.is_empty()
+        && path
+            .split('/')
+            .next()
+            .is_some_and(|first| first.contains(':'))
+    {
+        url.push_str("./");
+    }
+    if path == "*" {
+        url.push('*');
+    } else {
+        escape(&mut url, path, Part::Path);
+    }
     if !query.is_empty() {
         url.push('?');
         url.push_str(query);
@@ -43,24 +64,12 @@ pub(super) fn assemble(scheme: &str, host: &str, path: &str, query: &str) -> Str
     url
 }
 
-fn escape_host(url: &mut String, host: &str) {
-    escape(url, host, is_plain_in_host);
-}
-
-fn escape_path(url: &mut String, path: &str) {
-    if path == "*" {
-        url.push('*');
-        return;
-    }
-    escape(url, path, is_plain_in_path);
-}
-
-/// Escapes the bytes that are not plain; a space in a query becomes `+`.
-fn escape(out: &mut String, text: &str, is_plain: fn(u8) -> bool) {
+/// Escapes the bytes that are not plain in this part of a URL.
+fn escape(out: &mut String, text: &str, part: Part) {
     for byte in text.bytes() {
-        if is_plain(byte) {
+        if part.is_plain(byte) {
             out.push(char::from(byte));
-        } else if byte == b' ' && is_plain as usize == is_plain_in_query as usize {
+        } else if byte == b' ' && part == Part::Query {
             out.push('+');
         } else {
             // Writing to a string cannot fail.
@@ -69,18 +78,51 @@ fn escape(out: &mut String, text: &str, is_plain: fn(u8) -> bool) {
     }
 }
 
-fn is_unreserved(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~')
+// === impl Part ===
+
+impl Part {
+    fn is_plain(self, byte: u8) -> bool {
+        let reserved: &[u8] = match self {
+            Self::Query => b"",
+            Self::Path => b"$&+,/:;=@",
+            Self::Host => b"!$&'()*+,;=:[]<>\"",
+        };
+        byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) || reserved.contains(&byte)
+    }
 }
 
-fn is_plain_in_query(byte: u8) -> bool {
-    is_unreserved(byte)
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-fn is_plain_in_path(byte: u8) -> bool {
-    is_unreserved(byte) || b"$&+,/:;=@".contains(&byte)
-}
+    #[test]
+    fn urls_are_written_as_go_writes_them() {
+        for (scheme, host, path, query, url) in [
+            ("http", "a:80", "/metrics", "", "http://a:80/metrics"),
+            ("http", "a", "metrics", "x=1", "http://a/metrics?x=1"),
+            ("", "a", "/m", "", "//a/m"),
+            ("", "a", "", "", "//a"),
+            ("http", "[::1]:80", "/", "", "http://[::1]:80/"),
+            ("http", "a b%c", "/", "", "http://a%20b%25c/"),
+            (
+                "http",
+                "a",
+                "/a b?c#d%2f",
+                "",
+                "http://a/a%20b%3Fc%23d%252f",
+            ),
+            ("http", "a", "/é!'()*", "", "http://a/%C3%A9%21%27%28%29%2A"),
+            ("http", "a", "*", "", "http://a/*"),
+            ("http", "", "", "", "http:"),
+            ("", "", "a:b", "", "./a:b"),
+        ] {
+            assert_eq!(assemble(scheme, host, path, query), url);
+        }
+    }
 
-fn is_plain_in_host(byte: u8) -> bool {
-    is_unreserved(byte) || b"!$&'()*+,;=:[]<>\"".contains(&byte)
+    #[test]
+    fn queries_are_escaped_and_keep_every_value() {
+        let params = [("a b", vec!["1", "x&y"]), ("é", vec![""]), ("none", vec![])];
+        assert_eq!(encode_query(&params), "a+b=1&a+b=x%26y&%C3%A9=");
+    }
 }

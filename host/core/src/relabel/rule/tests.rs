@@ -13,7 +13,10 @@ fn refusals_have_upstreams_texts() {
         (r#"{"action":null}"#, "relabel action cannot be empty"),
         (r#"{"action":""}"#, "unknown relabel action \"\""),
         (r#"{"action":"Nope"}"#, "unknown relabel action \"Nope\""),
-        (r#"{"source_labels":["a",""]}"#, "\"\" is not a valid label name"),
+        (
+            r#"{"source_labels":["a",""]}"#,
+            "\"\" is not a valid label name",
+        ),
         (
             r#"{"regex":"a(","target_label":"x"}"#,
             "error parsing regexp: missing closing ): `^(?s:a()$`",
@@ -22,7 +25,10 @@ fn refusals_have_upstreams_texts() {
             r#"{"action":"hashmod","target_label":"x"}"#,
             "relabel configuration for hashmod requires non-zero modulus",
         ),
-        (r#"{}"#, "relabel configuration for replace action requires 'target_label' value"),
+        (
+            r#"{}"#,
+            "relabel configuration for replace action requires 'target_label' value",
+        ),
         (
             r#"{"action":"UpperCase"}"#,
             "relabel configuration for uppercase action requires 'target_label' value",
@@ -52,7 +58,11 @@ fn refusals_have_upstreams_texts() {
             "labelkeep action requires only 'regex', and no other fields",
         ),
     ] {
-        assert_eq!(rule(written, NameScheme::Utf8).unwrap_err(), error, "{written}");
+        assert_eq!(
+            rule(written, NameScheme::Utf8).unwrap_err(),
+            error,
+            "{written}"
+        );
     }
 }
 
@@ -73,22 +83,48 @@ fn rules_that_upstream_accepts_are_accepted() {
 
 #[test]
 fn legacy_targets_are_words_and_references() {
-    for template in
-        ["label", "label${1}", "${1}label", "${1}", "$1", "asd$2asd", "_${1}_", "foo${bar}foo", "a1"]
-    {
+    for template in [
+        "label",
+        "label${1}",
+        "${1}label",
+        "${1}",
+        "$1",
+        "asd$2asd",
+        "_${1}_",
+        "foo${bar}foo",
+        "a1",
+    ] {
         assert!(is_valid_legacy_template(template), "{template}");
     }
-    for template in
-        ["", "-label", "${", "$", "${}", "foo${", "-foo${1}bar-", "bar.foo${1}bar", "1a", "0${3}"]
-    {
+    for template in [
+        "",
+        "-label",
+        "${",
+        "$",
+        "${}",
+        "foo${",
+        "-foo${1}bar-",
+        "bar.foo${1}bar",
+        "1a",
+        "0${3}",
+    ] {
         assert!(!is_valid_legacy_template(template), "{template}");
     }
 }
 
 #[test]
 fn legacy_names_are_checked_in_their_scheme() {
-    let error = rule(r#"{"action":"uppercase","target_label":"${3}"}"#, NameScheme::Legacy);
-    assert_eq!(error.unwrap_err(), "\"${3}\" is invalid 'target_label' for uppercase action");
+    let error = rule(
+        r#"{"action":"uppercase","target_label":"${3}"}"#,
+        NameScheme::Legacy,
+    );
+    assert_eq!(
+        error.unwrap_err(),
+        "\"${3}\" is invalid 'target_label' for uppercase action"
+    );
     let error = rule(r#"{"target_label":"a-b"}"#, NameScheme::Legacy);
-    assert_eq!(error.unwrap_err(), "\"a-b\" is invalid 'target_label' for replace action");
+    assert_eq!(
+        error.unwrap_err(),
+        "\"a-b\" is invalid 'target_label' for replace action"
+    );
 }
