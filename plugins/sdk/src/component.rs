@@ -19,8 +19,8 @@ use transformer::exports::periplus::discovery::transformer as transformer_types;
 pub struct Slot<T>(RefCell<Option<T>>);
 
 impl<T> Slot<T> {
-    /// Nothing is configured yet.
-    pub const fn new() -> Self {
+    /// Before `configure`.
+    pub const fn empty() -> Self {
         Self(RefCell::new(None))
     }
 }

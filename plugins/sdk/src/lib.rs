@@ -99,7 +99,7 @@ macro_rules! export_provider {
             use $crate::component::provider::exports::periplus::discovery as exports;
 
             ::std::thread_local! {
-                static INSTANCE: $crate::component::Slot<$provider> = const { $crate::component::Slot::new() };
+                static INSTANCE: $crate::component::Slot<$provider> = const { $crate::component::Slot::empty() };
             }
             struct Component;
 
@@ -149,7 +149,7 @@ macro_rules! export_transformer {
             use $crate::component::transformer::exports::periplus::discovery as exports;
 
             ::std::thread_local! {
-                static INSTANCE: $crate::component::Slot<$transformer> = const { $crate::component::Slot::new() };
+                static INSTANCE: $crate::component::Slot<$transformer> = const { $crate::component::Slot::empty() };
             }
             struct Component;
 
