@@ -8,6 +8,7 @@ use periplus_core::target::Outcome;
 use periplus_core::{ContentHash, LabelSet, TargetGroup};
 
 use crate::render::{self, FinalForm};
+use crate::updates::Entry;
 
 /// The three stages of a target's labels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -154,6 +155,21 @@ impl GroupResult {
         changed.hashes[Stage::Final as usize] =
             sum(standing.filter_map(|(index, id)| id.filter(|_| !changed.is_copy(index))));
         changed
+    }
+
+    /// The group as it went into the pipeline.
+    pub(crate) fn entry(&self) -> Entry {
+        let hash = self.hashes[Stage::Discovered as usize];
+        let hash = hash.unwrap_or_else(|| self.group.content_hash());
+        Entry {
+            group: Arc::clone(&self.group),
+            hash,
+        }
+    }
+
+    /// Whether exactly these targets are marked as copies.
+    pub(crate) fn has_copies(&self, copies: &[bool]) -> bool {
+        *self.copies == *copies
     }
 
     /// The active targets' identities by index.

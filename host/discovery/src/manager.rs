@@ -1,15 +1,27 @@
 //! The manager: owns providers and their groups, and starts each job's pipeline.
 
-use std::sync::Arc;
+mod jobs;
+mod providers;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use periplus_config::Config;
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
+use self::jobs::JobState;
+use self::providers::{Providers, Roster};
 use crate::discoverer::Mechanisms;
 use crate::metrics::DiscoveryMetrics;
 use crate::snapshot::Directory;
 use crate::status::ProviderStatus;
+use crate::updates::Wake;
+
+/// What a provider or a pipeline may take to end at shutdown, before it is aborted.
+const LONGEST_END: Duration = Duration::from_secs(10);
 
 /// How a manager behaves.
 #[derive(Clone, Debug, Default)]
@@ -27,8 +39,20 @@ pub struct ApplyReport {
 }
 
 /// The task that owns providers and groups.
+///
+/// It never waits for a provider or a pipeline: providers leave changes in their mailboxes, and it
+/// leaves them in the feeds of pipelines.
 pub struct Manager {
+    mechanisms: Arc<dyn Mechanisms>,
+    metrics: DiscoveryMetrics,
     requests: mpsc::Receiver<Request>,
+    wake: Arc<Wake>,
+    directory: watch::Sender<Arc<Directory>>,
+    providers: Providers,
+    jobs: BTreeMap<String, JobState>,
+    generations: u64,
+    /// Every provider and pipeline.
+    tasks: JoinSet<()>,
 }
 
 /// The way to a running [`Manager`]. Cheap to clone.
@@ -36,6 +60,7 @@ pub struct Manager {
 pub struct ManagerHandle {
     requests: mpsc::Sender<Request>,
     directory: watch::Receiver<Arc<Directory>>,
+    roster: Arc<Mutex<Roster>>,
 }
 
 struct Request {
@@ -47,27 +72,84 @@ struct Request {
 
 impl Manager {
     /// A manager and the way to it. It does nothing until [`Manager::run`] does.
-    pub fn new(
-        _mechanisms: Arc<dyn Mechanisms>,
-        _options: ManagerOptions,
-    ) -> (Self, ManagerHandle) {
+    pub fn new(mechanisms: Arc<dyn Mechanisms>, options: ManagerOptions) -> (Self, ManagerHandle) {
+        // One reload at a time is all that the task can take; the next waits with its caller.
         let (sender, requests) = mpsc::channel(1);
-        let directory = watch::channel(Arc::new(Directory::default())).1;
+        let (publish, directory) = watch::channel(Arc::new(Directory::default()));
+        let wake = Arc::new(Wake::default());
+        let providers = Providers::new(options.metrics.clone(), Arc::clone(&wake));
+        let roster = Arc::clone(providers.roster());
+        let manager = Self {
+            mechanisms,
+            metrics: options.metrics,
+            requests,
+            wake,
+            directory: publish,
+            providers,
+            jobs: BTreeMap::new(),
+            generations: 0,
+            tasks: JoinSet::new(),
+        };
         (
-            Self { requests },
+            manager,
             ManagerHandle {
                 requests: sender,
                 directory,
+                roster,
             },
         )
     }
 
     /// Runs until `stop` is cancelled, then ends every provider and pipeline and waits for them.
     pub async fn run(mut self, stop: CancellationToken) {
-        while let Some(Some(request)) = stop.run_until_cancelled(self.requests.recv()).await {
-            let _: &Arc<Config> = &request.config;
-            let _: Result<(), _> = request.answer.send(ApplyReport::default());
+        stop.run_until_cancelled(self.work()).await;
+        self.end().await;
+    }
+
+    async fn work(&mut self) {
+        loop {
+            tokio::select! {
+                Some(Request { config, answer }) = self.requests.recv() => {
+                    let report = self.apply(&config);
+                    // Who asked may have gone.
+                    let _: Result<(), ApplyReport> = answer.send(report);
+                }
+                () = self.wake.notified() => self.deliver().await,
+                Some(ended) = self.tasks.join_next() => log_panic(ended),
+            }
         }
+    }
+
+    /// Moves what providers have delivered on into the pipelines, and ends providers that no
+    /// pipeline needs any more.
+    async fn deliver(&mut self) {
+        if self.wake.take_released() {
+            self.providers.prune();
+        }
+        for id in self.wake.take_dirty() {
+            self.providers.deliver(id);
+            tokio::task::yield_now().await;
+        }
+    }
+
+    async fn end(mut self) {
+        for job in self.jobs.values() {
+            job.publisher.end();
+        }
+        self.providers.stop_all();
+        let all = async { while self.tasks.join_next().await.map(log_panic).is_some() {} };
+        if tokio::time::timeout(LONGEST_END, all).await.is_err() {
+            tracing::warn!("Aborted providers that did not end");
+            self.tasks.shutdown().await;
+        }
+    }
+}
+
+fn log_panic(ended: Result<(), JoinError>) {
+    if let Err(error) = ended
+        && error.is_panic()
+    {
+        tracing::error!(%error, "A task of discovery panicked");
     }
 }
 
@@ -78,15 +160,18 @@ impl ManagerHandle {
     /// switch later, each when its sections have delivered.
     pub async fn apply(&self, config: Arc<Config>) -> ApplyReport {
         let (answer, report) = oneshot::channel();
+        let ended = || ApplyReport {
+            failed_sections: vec![(String::new(), "the manager has ended".to_owned())],
+        };
         if self
             .requests
             .send(Request { config, answer })
             .await
             .is_err()
         {
-            return ApplyReport::default();
+            return ended();
         }
-        report.await.unwrap_or_default()
+        report.await.unwrap_or_else(|_| ended())
     }
 
     /// All jobs; changes when a reload adds or removes one.
@@ -96,6 +181,6 @@ impl ManagerHandle {
 
     /// The providers in the order in which they were started.
     pub fn providers(&self) -> Vec<ProviderStatus> {
-        Vec::new()
+        providers::statuses(&self.roster)
     }
 }

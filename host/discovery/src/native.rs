@@ -1,11 +1,19 @@
 //! The mechanisms that need no other crate: `static` and `file`.
 
-use periplus_config::Section;
+mod fixed;
+
+use periplus_config::{Section, SectionKind};
 
 use crate::discoverer::Discoverer;
 use crate::metrics::DiscoveryMetrics;
 
 /// The discoverer for a section of `static` or `file`; none for other mechanisms.
-pub fn discoverer(_section: &Section, _metrics: &DiscoveryMetrics) -> Option<Box<dyn Discoverer>> {
-    None
+pub fn discoverer(section: &Section, _metrics: &DiscoveryMetrics) -> Option<Box<dyn Discoverer>> {
+    match &section.kind {
+        SectionKind::Static(groups) => Some(Box::new(fixed::Static::new(groups.clone()))),
+        SectionKind::File(_)
+        | SectionKind::Kubernetes(_)
+        | SectionKind::Plugin(_)
+        | SectionKind::Missing => None,
+    }
 }

@@ -77,6 +77,21 @@ impl Snapshot {
         self.stages[stage as usize]
     }
 
+    pub(crate) fn with_job(&self, job: Arc<Job>) -> Self {
+        Self {
+            job,
+            ..self.clone()
+        }
+    }
+
+    pub(crate) fn with_missing(&self, job: Arc<Job>, missing: Vec<String>) -> Self {
+        Self {
+            job,
+            missing,
+            ..self.clone()
+        }
+    }
+
     pub(crate) fn with_sums(
         job: Arc<Job>,
         known: bool,

@@ -1,0 +1,166 @@
+//! From the manager to one generation of one job: what changed in one provider.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+use imbl::OrdMap;
+use periplus_core::ContentHash;
+use rustc_hash::FxHashMap;
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use crate::group::GroupKey;
+use crate::updates::{Delta, Entry, Mailbox, Wake};
+
+/// A generation's hold on a provider: as long as one exists, the provider runs.
+#[derive(Debug)]
+pub(crate) struct Feed {
+    section: ContentHash,
+    provider: Arc<Mailbox>,
+    manager: Arc<Wake>,
+    shared: Arc<Shared>,
+}
+
+/// The manager's end of a [`Feed`].
+#[derive(Debug)]
+pub(crate) struct FeedSender(Weak<Shared>);
+
+/// One changed group on its way into a pipeline; without an entry, it is gone.
+#[derive(Debug)]
+pub(crate) struct Change {
+    pub(crate) key: GroupKey,
+    pub(crate) entry: Option<Entry>,
+    /// When the event behind it arrived; none for what was known before this generation.
+    pub(crate) observed: Option<Instant>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    /// Of the generation: one for all its feeds.
+    wake: Arc<Notify>,
+    state: Mutex<State>,
+}
+
+/// Keyed by source like the provider's own pending map, so that the manager never waits for a
+/// pipeline either.
+#[derive(Debug)]
+struct State {
+    pending: FxHashMap<Arc<str>, (Option<Entry>, Option<Instant>)>,
+    synced: bool,
+}
+
+// === impl Feed ===
+
+impl Feed {
+    /// A feed that begins with what is known of the provider.
+    pub(crate) fn new(
+        section: ContentHash,
+        provider: Arc<Mailbox>,
+        manager: Arc<Wake>,
+        known: &OrdMap<Arc<str>, Entry>,
+        synced: bool,
+        wake: Arc<Notify>,
+    ) -> (Self, FeedSender) {
+        let known = known.iter();
+        let pending = known.map(|(source, e)| (Arc::clone(source), (Some(e.clone()), None)));
+        let state = State {
+            pending: pending.collect(),
+            synced,
+        };
+        let shared = Arc::new(Shared {
+            wake,
+            state: Mutex::new(state),
+        });
+        let sender = FeedSender(Arc::downgrade(&shared));
+        (
+            Self {
+                section,
+                provider,
+                manager,
+                shared,
+            },
+            sender,
+        )
+    }
+
+    /// Takes all changes; whether the provider was synced with them.
+    pub(crate) fn take(&self) -> (Vec<Change>, bool) {
+        let mut state = self.shared.lock();
+        let pending = std::mem::take(&mut state.pending);
+        let synced = state.synced;
+        drop(state);
+        let changes = pending
+            .into_iter()
+            .map(|(source, (entry, observed))| Change {
+                key: GroupKey {
+                    mechanism: Arc::clone(self.provider.mechanism()),
+                    section: self.section,
+                    source,
+                },
+                entry,
+                observed,
+            });
+        (changes.collect(), synced)
+    }
+
+    /// Why the provider has not delivered, in words; nothing if it has.
+    pub(crate) fn missing(&self) -> Option<String> {
+        self.provider.missing()
+    }
+
+    pub(crate) fn mechanism(&self) -> &str {
+        self.provider.mechanism()
+    }
+}
+
+impl Drop for Feed {
+    fn drop(&mut self) {
+        // The manager looks for feeds that are gone: this one must be, before it is told.
+        self.shared = Arc::new(Shared {
+            wake: Arc::clone(&self.shared.wake),
+            state: Mutex::new(State {
+                pending: FxHashMap::default(),
+                synced: false,
+            }),
+        });
+        self.manager.release();
+    }
+}
+
+// === impl FeedSender ===
+
+impl FeedSender {
+    /// Hands over changes and wakes the generation, also if only the provider's status changed.
+    /// The last state of a group wins, and the oldest event decides its latency.
+    pub(crate) fn deliver(&self, deltas: &[Delta], synced: bool) {
+        let Some(shared) = self.0.upgrade() else {
+            return;
+        };
+        let mut state = shared.lock();
+        state.synced |= synced;
+        for Delta {
+            source,
+            entry,
+            observed,
+        } in deltas
+        {
+            let slot = state.pending.entry(Arc::clone(source)).or_default();
+            slot.0.clone_from(entry);
+            slot.1 = Some(slot.1.map_or(*observed, |earlier| earlier.min(*observed)));
+        }
+        drop(state);
+        shared.wake.notify_one();
+    }
+
+    /// Whether the generation still needs the provider.
+    pub(crate) fn is_alive(&self) -> bool {
+        self.0.strong_count() > 0
+    }
+}
+
+// === impl Shared ===
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,366 @@
+//! One generation of a job's configuration: the task that owns its results.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use periplus_config::Job;
+use periplus_core::LabelSet;
+use periplus_core::relabel::Relabeler;
+use periplus_core::target::{Outcome, populate, populate_discovered};
+use tokio::sync::Notify;
+use tokio::time::{Instant, sleep_until};
+use tokio_util::sync::CancellationToken;
+
+use super::chain::{Chain, Failure, Row, Transformed};
+use super::feed::{Change, Feed};
+use super::publisher::Publisher;
+use super::results::Results;
+use crate::group::{GroupKey, GroupResult, TargetResult};
+use crate::metrics::{DiscoveryMetrics, MechanismLabel, TransformerLabels};
+use crate::render::FinalForm;
+use crate::snapshot::Snapshot;
+use crate::updates::Entry;
+
+/// Targets between two points at which other tasks may run: about a millisecond's work.
+const TARGETS_PER_TURN: usize = 256;
+/// The next pass waits at most this many times the cost of the last,
+const PAUSE_PER_COST: u32 = 10;
+/// and at most this long.
+const LONGEST_PAUSE: Duration = Duration::from_millis(100);
+/// Timers are no finer than this; a shorter pause is none.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(1);
+/// The first pause before a failed transformer is asked again; it doubles each time,
+const FIRST_RETRY: Duration = Duration::from_secs(1);
+/// up to this.
+const LAST_RETRY: Duration = Duration::from_secs(60);
+
+/// What a generation is made of.
+pub(crate) struct Generation {
+    pub(crate) number: u64,
+    pub(crate) job: Arc<Job>,
+    pub(crate) feeds: Vec<Feed>,
+    /// Sections and transformers that could not be made: with any, the generation never takes over.
+    pub(crate) broken: Vec<String>,
+    pub(crate) chain: Chain,
+    pub(crate) publisher: Arc<Publisher>,
+    /// Woken by every feed.
+    pub(crate) wake: Arc<Notify>,
+    pub(crate) metrics: DiscoveryMetrics,
+}
+
+/// A running generation.
+struct Run {
+    parts: Generation,
+    relabeler: Relabeler,
+    form: Arc<FinalForm>,
+    /// The last snapshot of older generations: what `on_error: keep` falls back to until this one
+    /// has taken over.
+    older: Option<Arc<Snapshot>>,
+    results: Results,
+    /// Groups that a transformer failed on, with the reason: tried again.
+    failed: BTreeMap<GroupKey, (Entry, Failure)>,
+    retry: Retry,
+    has_published: bool,
+}
+
+/// When failed groups are tried again.
+struct Retry {
+    pause: Duration,
+    at: Option<Instant>,
+}
+
+/// What the feeds delivered.
+#[derive(Default)]
+struct Batch {
+    changes: BTreeMap<GroupKey, Option<Entry>>,
+    /// The oldest event of each mechanism.
+    observed: BTreeMap<String, Instant>,
+    /// What is missing from a complete state.
+    missing: Vec<String>,
+}
+
+// === impl Generation ===
+
+impl Generation {
+    /// Runs until `stop` is cancelled.
+    pub(crate) async fn run(self, stop: CancellationToken) {
+        let older = self.publisher.subscribe().borrow().clone();
+        let run = Run {
+            relabeler: Relabeler::new(&self.job.relabel_rules),
+            form: Arc::new(FinalForm::of(&self.job)),
+            older: older.known.then_some(older),
+            results: Results::default(),
+            failed: BTreeMap::new(),
+            retry: Retry {
+                pause: FIRST_RETRY,
+                at: None,
+            },
+            has_published: false,
+            parts: self,
+        };
+        stop.run_until_cancelled(run.work()).await;
+    }
+}
+
+// === impl Run ===
+
+impl Run {
+    async fn work(mut self) {
+        let mut redo = false;
+        loop {
+            let cost = self.turn(std::mem::take(&mut redo)).await;
+            let finished = Instant::now();
+            tokio::select! {
+                () = self.parts.wake.notified() => {}
+                () = self.parts.chain.changed() => redo = true,
+                () = self.retry.due() => {}
+            }
+            let pause = (cost * PAUSE_PER_COST).min(LONGEST_PAUSE);
+            let not_before = finished + pause;
+            if pause >= SHORTEST_PAUSE && Instant::now() < not_before {
+                self.parts.metrics.delayed_updates.inc();
+                sleep_until(not_before).await;
+            }
+        }
+    }
+
+    /// One turn: takes what changed, works it in, publishes. Returns what the pass cost.
+    async fn turn(&mut self, redo: bool) -> Duration {
+        let started = Instant::now();
+        let mut batch = self.gather(redo);
+        let is_changed = !batch.changes.is_empty();
+        if is_changed {
+            self.pass(std::mem::take(&mut batch.changes)).await;
+        }
+        batch.missing.extend(self.withheld());
+        if !self.has_published && !batch.missing.is_empty() {
+            self.parts.publisher.wait(self.parts.number, batch.missing);
+        } else if is_changed || !self.has_published {
+            self.publish(&batch.observed);
+        }
+        let cost = started.elapsed();
+        if is_changed {
+            self.parts
+                .metrics
+                .pass_duration
+                .0
+                .observe(cost.as_secs_f64());
+        }
+        cost
+    }
+
+    /// Everything that has to be worked in now: what the feeds bring, failed groups whose time has
+    /// come, and all groups if a transformer may answer differently.
+    fn gather(&mut self, redo: bool) -> Batch {
+        let redo = self.parts.chain.take_changed() || redo;
+        let retry = self.retry.take_due();
+        let mut batch = Batch {
+            missing: self.parts.broken.clone(),
+            ..Batch::default()
+        };
+        if redo {
+            let all = self.results.groups().iter();
+            batch
+                .changes
+                .extend(all.map(|(key, result)| (key.clone(), Some(result.entry()))));
+        }
+        if redo || retry {
+            let failed = self.failed.iter();
+            batch
+                .changes
+                .extend(failed.map(|(key, (e, _))| (key.clone(), Some(e.clone()))));
+        }
+        for feed in &self.parts.feeds {
+            let (changes, synced) = feed.take();
+            for Change {
+                key,
+                entry,
+                observed,
+            } in changes
+            {
+                batch.observe(feed.mechanism(), observed);
+                batch.changes.insert(key, entry);
+            }
+            if !synced {
+                let unsaid = || format!("`{}` has not delivered yet", feed.mechanism());
+                batch.missing.push(feed.missing().unwrap_or_else(unsaid));
+            }
+        }
+        batch
+    }
+
+    async fn pass(&mut self, changes: BTreeMap<GroupKey, Option<Entry>>) {
+        let (mut keys, mut entries) = (Vec::new(), Vec::new());
+        for (key, entry) in changes {
+            if let Some(entry) = entry {
+                keys.push(key);
+                entries.push(entry);
+            } else {
+                self.failed.remove(&key);
+                self.results.set(key, None);
+            }
+        }
+        let chain = &self.parts.chain;
+        let mut transformed = if chain.is_empty() {
+            Vec::new()
+        } else {
+            let (job, metrics) = (&self.parts.job.name, &self.parts.metrics);
+            chain
+                .run(&entries, |failure| report(job, failure, metrics))
+                .await
+        }
+        .into_iter();
+        let mut worked = 0;
+        for (key, entry) in keys.into_iter().zip(entries) {
+            worked += entry.group.targets.len();
+            let after = transformed
+                .next()
+                .unwrap_or_else(|| Transformed::discovered(&entry));
+            self.finish(key, entry, after);
+            if worked >= TARGETS_PER_TURN {
+                worked = 0;
+                tokio::task::yield_now().await;
+            }
+        }
+        self.results.settle();
+        self.retry.plan(!self.failed.is_empty());
+    }
+
+    /// Relabels one group after the chain and puts it in its place.
+    fn finish(&mut self, key: GroupKey, entry: Entry, after: Transformed) {
+        let result = match after.rows {
+            Some(rows) => Some(self.relabel(&entry, rows)),
+            None if self.results.groups().contains_key(&key) => None,
+            // Rules may have changed since then, so the last good rows go through the new ones.
+            None => self
+                .older
+                .as_ref()
+                .and_then(|older| older.groups.get(&key))
+                .map(|last| {
+                    let rows = last
+                        .targets
+                        .iter()
+                        .map(|t| (t.row, t.transformed.clone()))
+                        .collect();
+                    self.relabel(&last.entry(), rows)
+                }),
+        };
+        match after.failure {
+            Some(failure) => self.failed.insert(key.clone(), (entry, failure)),
+            None => self.failed.remove(&key),
+        };
+        if let Some(result) = result {
+            self.results.set(key, Some(result));
+        }
+    }
+
+    fn relabel(&self, entry: &Entry, rows: Vec<Row>) -> GroupResult {
+        let targets = rows.into_iter().map(|(row, transformed)| {
+            if transformed
+                .iter()
+                .next()
+                .is_some_and(|(name, _)| name.is_empty())
+            {
+                self.parts.metrics.refused_labels.inc();
+            }
+            let outcome = self.outcome(&transformed);
+            TargetResult {
+                transformed,
+                outcome,
+                row,
+            }
+        });
+        let targets: Vec<TargetResult> = targets.collect();
+        let (group, form) = (Arc::clone(&entry.group), Arc::clone(&self.form));
+        GroupResult::with_hash(group, entry.hash, targets, form)
+    }
+
+    fn outcome(&self, transformed: &LabelSet) -> Outcome {
+        let labels = populate_discovered(transformed, &self.parts.job.defaults);
+        populate(labels, &self.relabeler)
+    }
+
+    /// Why groups that were delivered are in no result, in words.
+    fn withheld(&self) -> impl Iterator<Item = String> {
+        let held = self
+            .failed
+            .iter()
+            .filter(|(key, _)| !self.results.groups().contains_key(*key));
+        let reasons: BTreeSet<String> = held.map(|(_, (_, failure))| failure.to_string()).collect();
+        reasons.into_iter()
+    }
+
+    fn publish(&mut self, observed: &BTreeMap<String, Instant>) {
+        let Self { parts, results, .. } = self;
+        parts
+            .publisher
+            .publish(parts.number, results.groups().clone(), results.sums());
+        parts.metrics.published(&parts.job.name, results.targets());
+        for (mechanism, at) in observed {
+            let label = MechanismLabel::new(mechanism);
+            let latency = parts.metrics.publish_latency.0.get_or_create(&label);
+            latency.observe(at.elapsed().as_secs_f64());
+        }
+        self.has_published = true;
+        self.older = None;
+    }
+}
+
+fn report(job: &str, failure: &Failure, metrics: &DiscoveryMetrics) {
+    let Failure { plugin, message } = failure;
+    let labels = TransformerLabels {
+        job: job.to_owned(),
+        plugin: plugin.clone(),
+    };
+    metrics.transform_failures.get_or_create(&labels).inc();
+    tracing::warn!(job, plugin, error = message, "Transformer failed");
+}
+
+// === impl Batch ===
+
+impl Batch {
+    fn observe(&mut self, mechanism: &str, at: Option<Instant>) {
+        let Some(at) = at else { return };
+        match self.observed.get_mut(mechanism) {
+            Some(oldest) => *oldest = at.min(*oldest),
+            None => {
+                self.observed.insert(mechanism.to_owned(), at);
+            }
+        }
+    }
+}
+
+// === impl Retry ===
+
+impl Retry {
+    /// Until failed groups are due; never if there are none.
+    async fn due(&self) {
+        match self.at {
+            Some(at) => sleep_until(at).await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Whether failed groups are due, once.
+    fn take_due(&mut self) -> bool {
+        let is_due = self.at.is_some_and(|at| at <= Instant::now());
+        if is_due {
+            self.at = None;
+            self.pause = (self.pause * 2).min(LAST_RETRY);
+        }
+        is_due
+    }
+
+    /// After a pass: whether there are failed groups.
+    fn plan(&mut self, has_failed: bool) {
+        if !has_failed {
+            *self = Self {
+                pause: FIRST_RETRY,
+                at: None,
+            };
+        } else if self.at.is_none() {
+            self.at = Some(Instant::now() + self.pause);
+        }
+    }
+}

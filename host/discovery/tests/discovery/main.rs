@@ -1,0 +1,4 @@
+//! Discovery as its users see it: configurations in, snapshots out.
+
+mod manager;
+mod support;
