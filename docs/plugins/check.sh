@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Follows writing-a-provider.md block by block in an empty folder, and fails if a block does. With the argument `build`
-# it stops before the host is needed. BIN names the folder of the built host (default: target/debug).
+# it stops before the host is needed. BIN names the folder of the built host (default: target/debug), PORT where it
+# listens, so that a Periplus on the usual port is no trouble.
 #
 # A comment before a block says what to do with it:
 #   run            runs it
@@ -11,6 +12,7 @@ cd "$(dirname "$0")/../.."
 
 only="${1:-all}"
 page="$PWD/docs/plugins/writing-a-provider.md"
+port="${PORT:-19099}"
 bin="$(realpath -m "${BIN:-target/debug}")"
 # The page says where components are built, so cargo's own default must hold.
 unset CARGO_TARGET_DIR
@@ -46,7 +48,8 @@ count=0
 for how in "$work"/blocks/*.how; do
     block="${how%.how}"
     if grep -q 'target/debug/periplus\|curl' "$block" && [ "$only" = build ]; then break; fi
-    sed -i "s|\$PERIPLUS/target/debug|$bin|" "$block"
+    sed -i "s|\$PERIPLUS/target/debug|$bin|; s|127.0.0.1:9099|127.0.0.1:$port|
+        s|run --config periplus.yml|& --listen 127.0.0.1:$port|" "$block"
     case "$(cat "$how")" in
         run | start) source "$block" ;;
         until:*) text="$(cat "$how")"; until_prints "${text#until: }" "$block" ;;
