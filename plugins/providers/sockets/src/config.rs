@@ -52,6 +52,14 @@ pub(crate) fn join(host: &str, port: u16) -> String {
     }
 }
 
+fn is_host(text: &str) -> bool {
+    let bare = text
+        .strip_prefix('[')
+        .and_then(|text| text.strip_suffix(']'))
+        .unwrap_or(text);
+    bare.parse::<Ipv6Addr>().is_ok() || !(text.is_empty() || text.contains(['/', ' ', ':', '[']))
+}
+
 // === impl Config ===
 
 impl Config {
@@ -69,7 +77,7 @@ impl Config {
             }
         }
         if let Some(host) = &self.host
-            && (host.is_empty() || host.contains(['/', ' ']))
+            && !is_host(host)
         {
             problems.push(Problem::new(
                 "/host",

@@ -104,7 +104,7 @@ fn the_configuration_selects_and_names_targets() {
         "192.168.1.5:22",
         "[::1]:9100",
     ];
-    let cases: [(Value, &[&str]); 6] = [
+    let cases: [(Value, &[&str]); 7] = [
         (
             json!({"ports": {"include": [9090, "20-30"]}}),
             &[all[0], all[2]],
@@ -197,6 +197,11 @@ fn problems_point_at_what_the_operator_wrote() {
             json!({"host": "http://x"}),
             "/host",
             "`http://x` is no host name",
+        ),
+        (
+            json!({"host": "web1:80"}),
+            "/host",
+            "`web1:80` is no host name",
         ),
         (json!({"prots": {}}), "/prots", "unknown field `prots`"),
         (
