@@ -28,7 +28,9 @@ pub(crate) fn add(hasher: &mut ContentHasher, value: &Value, skip_empty: bool) {
         Value::String(text) => drop(hasher.field(b"text").field(text.as_bytes())),
         Value::Array(items) => {
             hasher.field(b"list").number(items.len() as u64);
-            items.iter().for_each(|item| add(hasher, item, skip_empty));
+            for item in items {
+                add(hasher, item, skip_empty);
+            }
         }
         Value::Object(members) => {
             let kept = members

@@ -82,6 +82,10 @@ pub struct AttachMetadata {
 }
 
 /// A URL as it may be shown: a password in it is replaced.
+#[expect(
+    clippy::ref_option,
+    reason = "serde hands over a reference to the field"
+)]
 fn redacted_url<S: Serializer>(url: &Option<Url>, serializer: S) -> Result<S::Ok, S::Error> {
     let Some(url) = url else {
         return serializer.serialize_none();

@@ -4,10 +4,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use periplus_core::{ContentHash, TargetGroup};
+use periplus_core::{ContentHash, PromDuration, TargetGroup};
+use serde_json::json;
 
 use crate::kubernetes::KubernetesSection;
 use crate::plugin::PluginSection;
+use crate::secret::SHOWN;
 
 /// One element of a `<mechanism>_sd_configs` list, or all of a job's `static_configs`.
 #[derive(Clone, Debug)]
@@ -49,4 +51,69 @@ pub struct FileSection {
     pub patterns: Vec<PathBuf>,
     /// How often files are read again without an event; 5 minutes unless written.
     pub refresh_interval: Duration,
+}
+
+// === impl Section ===
+
+impl Section {
+    /// The section as it may be shown to people: without secrets.
+    #[must_use]
+    pub fn shown(&self) -> serde_json::Value {
+        match &self.kind {
+            SectionKind::Static(groups) => json!({
+                "groups": groups.len(),
+                "targets": groups.iter().map(|group| group.targets.len()).sum::<usize>(),
+            }),
+            SectionKind::File(file) => json!({
+                "files": file.patterns,
+                "refresh_interval": shown_duration(file.refresh_interval),
+            }),
+            SectionKind::Kubernetes(section) => serde_json::to_value(section).unwrap_or_default(),
+            SectionKind::Plugin(section) => json!({
+                "config": without_secrets(&section.config),
+                "refresh_interval": shown_duration(section.refresh_interval),
+            }),
+            SectionKind::Missing => serde_json::Value::Null,
+        }
+    }
+}
+
+fn shown_duration(duration: Duration) -> String {
+    PromDuration(duration).to_string()
+}
+
+/// Replaces the values of keys whose names say that they are secret. Only the plugin's schema
+/// knows for sure; this is for places that have none, and rather hides too much.
+fn without_secrets(value: &serde_json::Value) -> serde_json::Value {
+    match value {
+        serde_json::Value::Object(members) => {
+            let shown = members.iter().map(|(key, value)| {
+                let value = if is_secret(key) {
+                    SHOWN.into()
+                } else {
+                    without_secrets(value)
+                };
+                (key.clone(), value)
+            });
+            serde_json::Value::Object(shown.collect())
+        }
+        serde_json::Value::Array(items) => items.iter().map(without_secrets).collect(),
+        other => other.clone(),
+    }
+}
+
+fn is_secret(key: &str) -> bool {
+    let key = key.to_ascii_lowercase();
+    let words = [
+        "password",
+        "passwd",
+        "secret",
+        "token",
+        "credential",
+        "api_key",
+        "apikey",
+    ];
+    let is_file = key.ends_with("_file") || key.ends_with("_url");
+    !is_file
+        && (words.iter().any(|word| key.contains(word)) || key.ends_with("_key") || key == "key")
 }

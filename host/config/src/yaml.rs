@@ -4,15 +4,18 @@
 //! resolves plain text to values; [`Value`] walks the tree and reports everything that does not
 //! fit, so that one pass finds all errors.
 
+mod binary;
 mod fields;
 mod json;
+mod map;
 mod node;
 mod parse;
 mod report;
 mod scalar;
 mod value;
 
+pub(crate) use binary::quote_bytes;
 pub(crate) use fields::{Fields, nearest};
 pub(crate) use parse::parse;
 pub(crate) use report::Report;
-pub(crate) use value::{Value, quote_bytes};
+pub(crate) use value::Value;

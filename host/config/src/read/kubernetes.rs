@@ -45,13 +45,18 @@ pub(super) fn read(value: &Value<'_>, context: &Context<'_>) -> Option<Kubernete
         is_custom,
         namespaces.own_namespace,
     )?;
-    let api_server = match api_server {
-        Some(url) => usable_url(&fields, &url)?,
-        None => None,
-    };
+    let api_server = api_server.filter(|url| !url.text.is_empty());
+    let server_url = api_server.as_ref().and_then(usable_url);
+    if let Some(unusable) = api_server.filter(|_| server_url.is_none()) {
+        fields.place(&["api_server"]).error_with(
+            format!("`{}` is not a URL of an API server", unusable.text),
+            "write a scheme and a host: `https://kubernetes.example.com:6443`",
+        );
+        return None;
+    }
     Some(KubernetesSection {
         role,
-        api_server,
+        api_server: server_url,
         kubeconfig_file: path::join_some(context.directory, &kubeconfig),
         namespaces,
         selectors: check_selectors(role, drafts)?,
@@ -101,27 +106,15 @@ fn check_connection(
     None
 }
 
-/// The URL of the API server. Upstream accepts any URL here and fails when it connects; an empty
-/// one means the cluster we run in.
-fn usable_url(fields: &Fields<'_>, url: &GoUrl) -> Option<Option<Url>> {
-    if url.text.is_empty() {
-        return Some(None);
-    }
-    let with_scheme = if url.scheme.is_empty() {
-        format!("http://{}", url.text.trim_start_matches('/'))
+/// The URL of the API server, if requests can be made to it. Upstream accepts any URL in the file
+/// and fails when it connects.
+fn usable_url(url: &GoUrl) -> Option<Url> {
+    let parsed = if url.scheme.is_empty() {
+        Url::parse(&format!("http://{}", url.text.trim_start_matches('/')))
     } else {
-        url.text.clone()
+        Url::parse(&url.text)
     };
-    match Url::parse(&with_scheme) {
-        Ok(parsed) if parsed.has_host() => Some(Some(parsed)),
-        _ => {
-            fields.place(&["api_server"]).error_with(
-                format!("`{}` is not a URL of an API server", url.text),
-                "write a scheme and a host: `https://kubernetes.example.com:6443`",
-            );
-            None
-        }
-    }
+    parsed.ok().filter(Url::has_host)
 }
 
 fn read_role(value: &Value<'_>) -> Option<Role> {

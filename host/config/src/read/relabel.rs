@@ -7,8 +7,14 @@ use crate::yaml::{Fields, Value, quote_bytes};
 
 /// One rule, or the place of a null where a rule should be.
 pub(super) enum RuleDraft<'a> {
-    Rule { raw: RawRule, fields: Fields<'a> },
+    Rule(Box<WrittenRule<'a>>),
     Null(Value<'a>),
+}
+
+/// A rule of the right shape.
+pub(super) struct WrittenRule<'a> {
+    raw: RawRule,
+    fields: Fields<'a>,
 }
 
 /// Reads the rules; they are checked when the job's scheme of names is known.
@@ -25,10 +31,10 @@ pub(super) fn validate(drafts: &[RuleDraft<'_>], kind: &str, scheme: NameScheme)
             ));
             None
         }
-        RuleDraft::Rule { raw, fields } => match Rule::new(raw, scheme) {
+        RuleDraft::Rule(rule) => match Rule::new(&rule.raw, scheme) {
             Ok(rule) => Some(rule),
             Err(error) => {
-                report(fields, &error);
+                report(&rule.fields, &error);
                 None
             }
         },
@@ -50,7 +56,9 @@ fn read_rule<'a>(value: &Value<'a>) -> Option<RuleDraft<'a>> {
         replacement: fields.read("replacement", |value| value.string()),
         action: fields.read("action", |value| read_nullable(&value)),
     };
-    fields.finish().then_some(RuleDraft::Rule { raw, fields })
+    fields
+        .finish()
+        .then(|| RuleDraft::Rule(Box::new(WrittenRule { raw, fields })))
 }
 
 /// Names of labels; a name that nothing can have is an error here.
@@ -71,6 +79,7 @@ fn read_names(value: &Value<'_>) -> Option<Vec<String>> {
     })
 }
 
+#[expect(clippy::option_option, reason = "a null is not the same as no key")]
 fn read_nullable(value: &Value<'_>) -> Option<Option<String>> {
     if value.is_null() {
         return Some(None);
@@ -88,7 +97,7 @@ fn report(fields: &Fields<'_>, error: &RuleError) {
         RuleError::UnwantedReplacement(_) | RuleError::Replacement { .. } => "replacement",
         _ => "action",
     };
-    let place = fields.place(&[key]);
+    let place = fields.place(&[key, "action"]);
     match hint(error) {
         Some(hint) => place.error_with(error.to_string(), hint),
         None => place.error(error.to_string()),

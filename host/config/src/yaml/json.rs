@@ -32,8 +32,8 @@ impl Value<'_> {
         Some(object)
     }
 
-    /// The node as JSON for showing or handing on: nothing is checked, and what JSON cannot say
-    /// stays the text that was written.
+    /// The node as JSON for showing or handing on. A scalar has the type by which it was read, if
+    /// it was; nothing is checked, and what JSON cannot say stays the text that was written.
     pub(crate) fn json_as_written(&self) -> serde_json::Value {
         let quiet = Report::default();
         let value = Value {
@@ -41,20 +41,21 @@ impl Value<'_> {
             path: String::new(),
             report: &quiet,
         };
-        value.lossy()
+        value.lossy(self.report)
     }
 
-    fn lossy(&self) -> serde_json::Value {
+    fn lossy(&self, readers: &Report) -> serde_json::Value {
         match &self.node.content {
+            Content::Scalar { text, .. } if readers.was_text(self.node) => text.as_str().into(),
             Content::Scalar { text, .. } => {
                 self.json_scalar().unwrap_or_else(|| text.as_str().into())
             }
-            Content::Sequence(_) => self.list("", |item| Some(item.lossy())).into(),
+            Content::Sequence(_) => self.list("", |item| Some(item.lossy(readers))).into(),
             Content::Mapping(_) => {
                 let pairs = self.map_over_merges("").unwrap_or_default();
                 let pairs = pairs
                     .iter()
-                    .map(|(key, value)| (key.string().unwrap_or_default(), value.lossy()));
+                    .map(|(key, value)| (key.string().unwrap_or_default(), value.lossy(readers)));
                 serde_json::Value::Object(pairs.collect())
             }
         }

@@ -21,6 +21,7 @@ pub(crate) fn parse(text: &str, report: &Report) -> Option<Rc<Node>> {
     };
     let parser = Parser::new_from_str_with_options(text, options);
     let mut builder = Builder {
+        text,
         parser,
         anchors: HashMap::new(),
         copied: 0,
@@ -43,6 +44,7 @@ struct Failure {
 
 /// Builds nodes from the parser's events.
 struct Builder<'input> {
+    text: &'input str,
     parser: Parser<'input, StrInput<'input>>,
     /// Finished nodes that have an anchor.
     anchors: HashMap<usize, Rc<Node>>,
@@ -96,6 +98,9 @@ impl<'input> Builder<'input> {
     fn node(&mut self, event: Event<'input>, span: &Span) -> Result<Rc<Node>, Failure> {
         let (anchor, node) = match event {
             Event::Scalar(text, style, anchor, tag) => {
+                if style == ScalarStyle::DoubleQuoted {
+                    self.check_escapes(span)?;
+                }
                 (anchor, scalar(&text, style, tag.as_deref(), span))
             }
             Event::SequenceStart(_, anchor, _) => (anchor, self.sequence(span)?),
@@ -131,6 +136,30 @@ impl<'input> Builder<'input> {
             })?;
         self.copied = self.copied.saturating_add(node.size);
         Ok(node)
+    }
+
+    /// Refuses escapes that YAML 1.1 does not have, or not for this character.
+    fn check_escapes(&self, span: &Span) -> Result<(), Failure> {
+        let mut rest = span.slice(self.text).unwrap_or_default();
+        while let Some(index) = rest.find('\\') {
+            rest = &rest[index + 1..];
+            let surrogate = ["uD", "ud"]
+                .iter()
+                .find_map(|start| rest.strip_prefix(start));
+            let problem = if rest.starts_with('/') {
+                "found unknown escape character"
+            } else if surrogate
+                .is_some_and(|tail| tail.starts_with(|c| "89abcdefABCDEF".contains(c)))
+            {
+                "found invalid Unicode character escape code"
+            } else {
+                // The escaped character may be a backslash itself.
+                rest = rest.get(1..).unwrap_or_default();
+                continue;
+            };
+            return Err(Failure::new(span, format!("invalid YAML: {problem}"), None));
+        }
+        Ok(())
     }
 
     fn sequence(&mut self, span: &Span) -> Result<Node, Failure> {

@@ -1,9 +1,11 @@
 //! Collects what is wrong while a tree is walked.
 
 use std::cell::{Cell, RefCell};
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
-use super::node::Mark;
+use super::node::{Mark, Node};
 use crate::diagnostic::{ConfigErrors, Diagnostic};
 
 /// The errors and warnings of one file.
@@ -13,6 +15,7 @@ pub(crate) struct Report {
     errors: RefCell<Vec<Diagnostic>>,
     warnings: RefCell<Vec<Diagnostic>>,
     count: Cell<usize>,
+    texts: RefCell<HashSet<*const Node>>,
 }
 
 // === impl Report ===
@@ -29,6 +32,16 @@ impl Report {
     /// that would only repeat what is known.
     pub(crate) fn count(&self) -> usize {
         self.count.get()
+    }
+
+    /// Remembers that a type took this node for text, whatever it looks like.
+    pub(super) fn is_text(&self, node: &Rc<Node>) {
+        self.texts.borrow_mut().insert(Rc::as_ptr(node));
+    }
+
+    /// Whether a type took this node for text.
+    pub(super) fn was_text(&self, node: &Rc<Node>) -> bool {
+        self.texts.borrow().contains(&Rc::as_ptr(node))
     }
 
     pub(crate) fn error(&self, mark: Mark, path: &str, message: String, hint: Option<String>) {

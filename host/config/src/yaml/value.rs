@@ -1,9 +1,8 @@
 //! A node on its way into a type.
 
-use std::collections::HashSet;
 use std::rc::Rc;
 
-use super::fields::Fields;
+use super::binary::{decode_base64, quote_bytes};
 use super::node::{Content, Mark, Node};
 use super::report::Report;
 use super::scalar::{self, PREFIX, Scalar};
@@ -18,9 +17,6 @@ pub(crate) struct Value<'a> {
     pub(crate) path: String,
     pub(crate) report: &'a Report,
 }
-
-/// A key and its value.
-pub(crate) type Pair<'a> = (Value<'a>, Value<'a>);
 
 // === impl Value ===
 
@@ -94,7 +90,10 @@ impl<'a> Value<'a> {
         }
         match self.scalar(type_name)? {
             Scalar::Null => Some(Ok(String::new())),
-            _ => Some(Ok(text.clone())),
+            _ => {
+                self.report.is_text(self.node);
+                Some(Ok(text.clone()))
+            }
         }
     }
 
@@ -209,120 +208,6 @@ impl<'a> Value<'a> {
         self.list("[]string", |item| item.string())
     }
 
-    /// The pairs of a map, merges included, in the order of the text. A key that is repeated is an
-    /// error, even if one of the two comes from a merge, as in go-yaml.
-    pub(crate) fn map(&self, type_name: &str) -> Option<Vec<Pair<'a>>> {
-        let mut seen = HashSet::new();
-        let mut pairs = self.pairs(type_name)?;
-        pairs.retain(|(key, value)| {
-            let is_new = key.text().is_none_or(|text| seen.insert(text));
-            if !is_new {
-                value.refuse_repeated(key);
-            }
-            is_new
-        });
-        Some(pairs)
-    }
-
-    /// The pairs of a map in which a later key replaces the same one from a merge.
-    pub(crate) fn map_over_merges(&self, type_name: &str) -> Option<Vec<Pair<'a>>> {
-        let written: HashSet<_> = match &self.node.content {
-            Content::Mapping(pairs) => pairs.iter().map(|(_, value)| Rc::as_ptr(value)).collect(),
-            _ => HashSet::new(),
-        };
-        let mut kept: Vec<Pair<'a>> = Vec::new();
-        for (key, value) in self.pairs(type_name)? {
-            let other = kept
-                .iter()
-                .position(|(other, _)| other.text() == key.text());
-            match other.filter(|_| key.text().is_some()) {
-                Some(index) if written.contains(&Rc::as_ptr(kept[index].1.node)) => {
-                    if written.contains(&Rc::as_ptr(value.node)) {
-                        value.refuse_repeated(&key);
-                    }
-                    kept[index] = (key, value);
-                }
-                Some(index) => kept[index] = (key, value),
-                None => kept.push((key, value)),
-            }
-        }
-        Some(kept)
-    }
-
-    fn pairs(&self, type_name: &str) -> Option<Vec<Pair<'a>>> {
-        if self.is_nil() {
-            return Some(Vec::new());
-        }
-        let Content::Mapping(pairs) = &self.node.content else {
-            self.mismatch(type_name);
-            return None;
-        };
-        let mut flat = Vec::new();
-        self.flatten(pairs, &mut |pair| {
-            let key = Value {
-                node: &pair.0,
-                path: self.path.clone(),
-                report: self.report,
-            };
-            let value = self.member(key.text().unwrap_or_default(), &pair.1);
-            flat.push((key, value));
-        });
-        Some(flat)
-    }
-
-    fn text(&self) -> Option<&'a str> {
-        match &self.node.content {
-            Content::Scalar { text, .. } => Some(text),
-            _ => None,
-        }
-    }
-
-    fn refuse_repeated(&self, key: &Self) {
-        let key = key.text().unwrap_or_default();
-        self.error_with(
-            format!("key {key:?} already set in map"),
-            "remove one of the two",
-        );
-    }
-
-    /// The keys of a structure with the given name in Go.
-    pub(crate) fn fields(&self, type_name: &'static str) -> Option<Fields<'a>> {
-        if self.is_nil() {
-            return Some(Fields::empty(self.clone(), type_name));
-        }
-        let Content::Mapping(pairs) = &self.node.content else {
-            self.mismatch(type_name);
-            return None;
-        };
-        Some(Fields::new(self.clone(), type_name, pairs))
-    }
-
-    /// Calls `visit` for each pair in the order in which they count, those of merges included.
-    pub(super) fn flatten(
-        &self,
-        pairs: &'a [(Rc<Node>, Rc<Node>)],
-        visit: &mut impl FnMut(&'a (Rc<Node>, Rc<Node>)),
-    ) {
-        for pair in pairs {
-            if !pair.0.is_merge() {
-                visit(pair);
-                continue;
-            }
-            match &pair.1.content {
-                Content::Mapping(merged) => self.flatten(merged, visit),
-                // Earlier ones take precedence, so they come last.
-                Content::Sequence(items) => items.iter().rev().for_each(|item| {
-                    if let Content::Mapping(merged) = &item.content {
-                        self.flatten(merged, visit);
-                    } else {
-                        self.member("<<", item).refuse_merge();
-                    }
-                }),
-                Content::Scalar { .. } => self.member("<<", &pair.1).refuse_merge(),
-            }
-        }
-    }
-
     /// Says that the node does not fit into a Go type.
     pub(crate) fn mismatch(&self, type_name: &str) {
         let found = match &self.node.content {
@@ -398,10 +283,6 @@ impl<'a> Value<'a> {
             report: self.report,
         }
     }
-
-    pub(super) fn refuse_merge(&self) {
-        self.error("map merge requires map or sequence of maps as the value");
-    }
 }
 
 /// What to write for a Go type, in words.
@@ -415,55 +296,4 @@ fn expected(type_name: &str) -> &'static str {
         name if name.contains('.') || name.starts_with("map[") => "write `key: value` lines here",
         _ => "write a single value here, not a list or a mapping",
     }
-}
-
-/// Go's `%q` for bytes that are not all text.
-pub(crate) fn quote_bytes(bytes: &[u8]) -> String {
-    let mut quoted = String::from("\"");
-    for chunk in bytes.utf8_chunks() {
-        let text = format!("{:?}", chunk.valid());
-        quoted.push_str(&text[1..text.len() - 1]);
-        for byte in chunk.invalid() {
-            quoted.push_str(&format!("\\x{byte:02x}"));
-        }
-    }
-    quoted.push('"');
-    quoted
-}
-
-/// Standard base64 with padding; line breaks are skipped.
-fn decode_base64(text: &str) -> Option<Vec<u8>> {
-    let digits: Vec<u8> = text
-        .bytes()
-        .filter(|byte| !matches!(byte, b'\r' | b'\n'))
-        .collect();
-    if !digits.len().is_multiple_of(4) {
-        return None;
-    }
-    let mut bytes = Vec::with_capacity(digits.len() / 4 * 3);
-    let last = (digits.len() / 4).saturating_sub(1);
-    for (index, quad) in digits.chunks_exact(4).enumerate() {
-        let padding = quad.iter().rev().take_while(|byte| **byte == b'=').count();
-        if padding > 2 || padding > 0 && index != last {
-            return None;
-        }
-        let mut bits = 0;
-        for byte in &quad[..4 - padding] {
-            bits = bits << 6 | base64_digit(*byte)?;
-        }
-        bits <<= 6 * padding;
-        bytes.extend_from_slice(&bits.to_be_bytes()[1..4 - padding]);
-    }
-    Some(bytes)
-}
-
-fn base64_digit(byte: u8) -> Option<u32> {
-    Some(u32::from(match byte {
-        b'A'..=b'Z' => byte - b'A',
-        b'a'..=b'z' => byte - b'a' + 26,
-        b'0'..=b'9' => byte - b'0' + 52,
-        b'+' => 62,
-        b'/' => 63,
-        _ => return None,
-    }))
 }

@@ -1,0 +1,61 @@
+//! Sections of mechanisms that plugins serve.
+
+use std::time::Duration;
+
+use periplus_core::ContentHash;
+use periplus_core::hash::ContentHasher;
+
+use crate::http_client::HttpClientConfig;
+use crate::identity;
+use crate::plugin::PluginSection;
+use crate::read::{Context, duration, http_client};
+use crate::section::SectionKind;
+use crate::yaml::Value;
+
+/// Reads one section.
+pub(super) fn read(
+    mechanism: &str,
+    value: &Value<'_>,
+    context: &Context<'_>,
+) -> Option<(ContentHash, SectionKind)> {
+    let section = read_plugin_section(value, context)?;
+    let mut hasher = ContentHasher::default();
+    hasher
+        .field(mechanism.as_bytes())
+        .number(section.refresh_interval.as_millis() as u64);
+    identity::add(&mut hasher, &section.config, false);
+    let http = identity::of_structure("http", &section.http, &section.http.secrets());
+    hasher.field(&http.0.to_le_bytes());
+    Some((hasher.finish(), SectionKind::Plugin(section)))
+}
+
+/// Splits a section into what the host does (intervals, HTTP) and what the plugin is given.
+fn read_plugin_section(value: &Value<'_>, context: &Context<'_>) -> Option<PluginSection> {
+    let mut fields = value.fields("plugin section")?;
+    let refresh_interval = fields
+        .read("refresh_interval", |value| duration(&value))
+        .map_or(Duration::from_mins(1), |interval| interval.0);
+    let http = http_client::take(&mut fields, context);
+    let mut config = serde_json::Map::new();
+    for (key, value) in fields.take_matching(|_| true) {
+        if let Some(json) = value.json() {
+            config.insert(key, json);
+        }
+    }
+    if !fields.finish() {
+        return None;
+    }
+    let http = http.validate(&fields, context)?;
+    let written = value.json_object().unwrap_or_default();
+    let is_http = |key: &String| HttpClientConfig::KEYS.contains(&key.as_str());
+    let http_client = written
+        .into_iter()
+        .filter(|(key, _)| is_http(key))
+        .collect();
+    Some(PluginSection {
+        config: serde_json::Value::Object(config),
+        refresh_interval,
+        http_client: serde_json::Value::Object(http_client),
+        http,
+    })
+}
