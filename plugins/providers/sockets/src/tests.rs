@@ -123,6 +123,10 @@ fn the_configuration_selects_and_names_targets() {
             json!({"host": "2001:db8::1", "ports": {"include": ["9090"]}}),
             &["[2001:db8::1]:9090"],
         ),
+        (
+            json!({"host": "[::1]", "ports": {"include": ["9090"]}}),
+            &["[::1]:9090"],
+        ),
     ];
     for (config, expected) in cases {
         let update = provider(config.clone()).refresh(true).unwrap();
