@@ -1,5 +1,6 @@
 //! The resolved configuration: what the host runs.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -22,7 +23,7 @@ pub struct Config {
 }
 
 /// One scrape configuration: what feeds it and what happens to its targets.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Job {
     /// `job_name`.
     pub name: String,
@@ -56,4 +57,21 @@ pub struct ExplicitScrape {
     pub always_scrape_classic_histograms: bool,
     /// `scrape_native_histograms`.
     pub scrape_native_histograms: bool,
+}
+
+// === impl Job ===
+
+impl fmt::Debug for Job {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Not `verbatim`, which holds secrets.
+        f.debug_struct("Job")
+            .field("name", &self.name)
+            .field("defaults", &self.defaults)
+            .field("explicit", &self.explicit)
+            .field("sections", &self.sections)
+            .field("transformers", &self.transformers)
+            .field("relabel_rules", &self.relabel_rules)
+            .field("name_scheme", &self.name_scheme)
+            .finish_non_exhaustive()
+    }
 }

@@ -197,6 +197,24 @@ fn file_sections_are_joined_with_the_directory() {
 }
 
 #[test]
+fn an_interval_of_zero_is_the_default() {
+    for written in ["0s", "~"] {
+        let file = section(&format!(
+            "  file_sd_configs: [{{files: [a.yml], refresh_interval: {written}}}]"
+        ));
+        assert!(
+            matches!(&file.kind, SectionKind::File(it) if it.refresh_interval.as_secs() == 300)
+        );
+        let plugin = section(&format!(
+            "  sockets_sd_configs: [{{refresh_interval: {written}}}]"
+        ));
+        assert!(
+            matches!(&plugin.kind, SectionKind::Plugin(it) if it.refresh_interval.as_secs() == 60)
+        );
+    }
+}
+
+#[test]
 fn kubernetes_sections_are_typed() {
     let job = &config(WHOLE).jobs[0];
     let SectionKind::Kubernetes(section) = &job.sections[1].kind else {
@@ -248,7 +266,7 @@ fn the_host_keeps_intervals_and_http_settings_of_plugin_sections() {
 fn secrets_show_nowhere() {
     let config = config(WHOLE);
     let section = &config.jobs[0].sections[2];
-    assert!(!format!("{section:?}").contains("hunter2"));
+    assert!(!format!("{section:?} {config:?}").contains("hunter2"));
     assert!(!section.shown().to_string().contains("hunter2"));
     let secret = self::section(
         "  sockets_sd_configs: [{api_token: t0psecret, deep: [{password: t0psecret}]}]",

@@ -14,6 +14,7 @@ pub(crate) struct Fields<'a> {
     type_name: &'static str,
     entries: Vec<Entry<'a>>,
     known: Vec<&'static str>,
+    has_merges: bool,
     errors_before: usize,
 }
 
@@ -34,6 +35,7 @@ impl<'a> Fields<'a> {
             type_name,
             entries: Vec::new(),
             known: Vec::new(),
+            has_merges: false,
             errors_before,
         }
     }
@@ -138,6 +140,7 @@ impl<'a> Fields<'a> {
         let mut done = HashSet::new();
         for pair in pairs {
             if pair.0.is_merge() {
+                self.has_merges = true;
                 self.merge(&pair.1);
                 continue;
             }
@@ -179,7 +182,9 @@ impl<'a> Fields<'a> {
     }
 
     fn put(&mut self, key: String, mark: Mark, value: Value<'a>) {
-        self.entries.retain(|entry| entry.key != key);
+        if self.has_merges {
+            self.entries.retain(|entry| entry.key != key);
+        }
         self.entries.push(Entry {
             key,
             mark,
@@ -217,6 +222,9 @@ impl Place<'_> {
 
 /// The known word that is closest to `word`, if one is close enough to be meant.
 pub(crate) fn nearest<'k>(word: &str, known: &[&'k str]) -> Option<&'k str> {
+    if word.len() > 64 {
+        return None;
+    }
     let limit = (word.len() / 3).clamp(1, 3);
     let scored = known
         .iter()

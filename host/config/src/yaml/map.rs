@@ -1,6 +1,6 @@
 //! Mappings: repeated keys and merges (`<<`).
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
 use super::fields::Fields;
@@ -35,20 +35,19 @@ impl<'a> Value<'a> {
             _ => HashSet::new(),
         };
         let mut kept: Vec<Pair<'a>> = Vec::new();
+        let mut places = HashMap::new();
         for (key, value) in self.pairs(type_name)? {
-            let other = kept
-                .iter()
-                .position(|(other, _)| other.text() == key.text());
-            match other.filter(|_| key.text().is_some()) {
-                Some(index) if written.contains(&Rc::as_ptr(kept[index].1.node)) => {
-                    if written.contains(&Rc::as_ptr(value.node)) {
-                        value.refuse_repeated(&key);
-                    }
-                    kept[index] = (key, value);
-                }
-                Some(index) => kept[index] = (key, value),
-                None => kept.push((key, value)),
+            let is_written = |value: &Self| written.contains(&Rc::as_ptr(value.node));
+            let place = key.text().and_then(|text| places.insert(text, kept.len()));
+            let Some(place) = place else {
+                kept.push((key, value));
+                continue;
+            };
+            if is_written(&kept[place].1) && is_written(&value) {
+                value.refuse_repeated(&key);
             }
+            key.text().map(|text| places.insert(text, place));
+            kept[place] = (key, value);
         }
         Some(kept)
     }

@@ -15,6 +15,7 @@ pub(crate) struct Report {
     errors: RefCell<Vec<Diagnostic>>,
     warnings: RefCell<Vec<Diagnostic>>,
     count: Cell<usize>,
+    seen: RefCell<HashSet<(usize, usize, String, String)>>,
     texts: RefCell<HashSet<*const Node>>,
 }
 
@@ -46,12 +47,18 @@ impl Report {
 
     pub(crate) fn error(&self, mark: Mark, path: &str, message: String, hint: Option<String>) {
         let diagnostic = self.diagnostic(mark, path, message, hint);
-        let mut errors = self.errors.borrow_mut();
-        // An alias brings the same mistake to several places; one of them is enough.
-        if !errors.contains(&diagnostic) {
-            errors.push(diagnostic);
-        }
         self.count.set(self.count.get() + 1);
+        // Two readers of one node, or an alias, may find the same mistake.
+        let key = (
+            mark.line,
+            mark.column,
+            path.to_owned(),
+            diagnostic.message.clone(),
+        );
+        let is_new = self.seen.borrow_mut().insert(key);
+        if is_new {
+            self.errors.borrow_mut().push(diagnostic);
+        }
     }
 
     pub(crate) fn warning(&self, mark: Mark, path: &str, message: String, hint: Option<String>) {

@@ -13,8 +13,10 @@ use crate::yaml::Value;
 pub(super) fn read(value: &Value<'_>, context: &Context<'_>) -> Option<(ContentHash, SectionKind)> {
     let mut fields = value.fields("file.plain")?;
     let files = fields.read("files", |value| read_file_names(&value));
-    let refresh_interval = fields
-        .read("refresh_interval", |value| duration(&value))
+    let refresh_interval = fields.read("refresh_interval", |value| duration(&value));
+    // Zero, which upstream accepts and then dies of, is as if nothing were written.
+    let refresh_interval = refresh_interval
+        .filter(|interval| !interval.is_zero())
         .map_or(Duration::from_mins(5), |interval| interval.0);
     if !fields.finish() {
         return None;

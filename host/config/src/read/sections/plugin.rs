@@ -32,8 +32,10 @@ pub(super) fn read(
 /// Splits a section into what the host does (intervals, HTTP) and what the plugin is given.
 fn read_plugin_section(value: &Value<'_>, context: &Context<'_>) -> Option<PluginSection> {
     let mut fields = value.fields("plugin section")?;
-    let refresh_interval = fields
-        .read("refresh_interval", |value| duration(&value))
+    let refresh_interval = fields.read("refresh_interval", |value| duration(&value));
+    // Zero, which upstream accepts and then dies of, is as if nothing were written.
+    let refresh_interval = refresh_interval
+        .filter(|interval| !interval.is_zero())
         .map_or(Duration::from_mins(1), |interval| interval.0);
     let http = http_client::take(&mut fields, context);
     let mut config = serde_json::Map::new();
