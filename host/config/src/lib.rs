@@ -15,6 +15,7 @@ mod http_client;
 mod identity;
 mod kubernetes;
 mod load;
+mod places;
 mod plugin;
 mod read;
 mod secret;
@@ -29,6 +30,7 @@ pub use http_client::{
 };
 pub use kubernetes::{AttachMetadata, KubernetesSection, Namespaces, Role, RoleSelector};
 pub use load::{LoadOptions, Loaded, MechanismSet, load_file, load_str, plugins_of};
+pub use places::Places;
 pub use plugin::{
     Grants, HttpGrant, OnError, PluginConfig, PluginLimits, PluginSection, TransformerConfig,
 };

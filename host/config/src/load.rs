@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use crate::config::Config;
 use crate::diagnostic::{ConfigErrors, Diagnostic};
+use crate::places::Places;
 use crate::plugin::PluginConfig;
 use crate::read::{Context, read_document, read_plugins};
 use crate::yaml::{self, Report, Value};
@@ -29,6 +30,8 @@ pub struct Loaded {
     pub config: Arc<Config>,
     /// What deserves attention but stops nothing.
     pub warnings: Vec<Diagnostic>,
+    /// Where every key stands, for what only plugins can check.
+    pub places: Places,
 }
 
 /// Reads and checks a configuration file. Paths in it are relative to its directory.
@@ -44,12 +47,14 @@ pub fn load_str(
     file_name: &Path,
     options: &LoadOptions,
 ) -> Result<Loaded, ConfigErrors> {
-    let config = with_document(text, file_name, options, |root, context| {
-        read_document(root, file_name, context)
+    let loaded = with_document(text, file_name, options, |root, context| {
+        let config = read_document(root, file_name, context);
+        (config, Places::of(root, file_name))
     });
-    config.map(|(config, warnings)| Loaded {
+    loaded.map(|((config, places), warnings)| Loaded {
         config: Arc::new(config),
         warnings,
+        places,
     })
 }
 

@@ -81,7 +81,7 @@ scrape_configs:
     basic_auth: {username: u, password: hunter2}
   transformers:
   - plugin: known
-    config: {table: {"9100": node}}
+    config: {table: {9100: node}}
     on_error: pass
   - plugin: other
   relabel_configs:
@@ -512,6 +512,31 @@ fn equal_sections_have_equal_identities() {
     ] {
         assert_eq!(identity(one) == identity(other), same, "{one} {other}");
     }
+}
+
+#[test]
+fn problems_that_plugins_find_have_a_place() {
+    let loaded = load(
+        "scrape_configs:\n- job_name: j\n  sockets_sd_configs:\n  - ports:\n    - {name: x}\n    \
+         names: {9100: node, a/b: 5}\n",
+    );
+    let base = "scrape_configs[0].sockets_sd_configs[0]";
+    for (pointer, place, tail) in [
+        ("", (4, 5), ""),
+        ("/ports/0/name", (5, 14), ".ports[0].name"),
+        ("/ports/0/none", (5, 7), ".ports[0].none"),
+        ("/names/9100", (6, 19), ".names.9100"),
+        ("/names/a~1b", (6, 30), ".names.a/b"),
+    ] {
+        let found = loaded.places.diagnostic(base, pointer, "is wrong");
+        assert_eq!((found.line, found.column), place, "{pointer}");
+        assert_eq!(found.key_path, format!("{base}{tail}"), "{pointer}");
+    }
+    let shown = loaded
+        .places
+        .diagnostic("nowhere", "/x", "is wrong")
+        .to_string();
+    assert_eq!(shown, "conf/periplus.yml: nowhere.x: is wrong");
 }
 
 #[test]

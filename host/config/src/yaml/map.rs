@@ -52,6 +52,18 @@ impl<'a> Value<'a> {
         Some(kept)
     }
 
+    /// The elements of a list or the values of a mapping, merges applied.
+    pub(crate) fn children(&self) -> Vec<Value<'a>> {
+        match &self.node.content {
+            Content::Scalar { .. } => Vec::new(),
+            Content::Sequence(_) => self.list("", Some).unwrap_or_default(),
+            Content::Mapping(_) => {
+                let pairs = self.map_over_merges("").unwrap_or_default();
+                pairs.into_iter().map(|(_, value)| value).collect()
+            }
+        }
+    }
+
     fn pairs(&self, type_name: &str) -> Option<Vec<Pair<'a>>> {
         if self.is_nil() {
             return Some(Vec::new());

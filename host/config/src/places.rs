@@ -1,0 +1,83 @@
+//! Where every key of a file stands, for those who find mistakes later than we do.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use crate::diagnostic::Diagnostic;
+use crate::yaml::{Report, Value};
+
+/// Values beyond this number are not remembered; what is wrong in them is shown at a parent.
+const LIMIT: usize = 100_000;
+
+/// The places of a file's values by their key paths. A plugin's schema is checked after the file
+/// was read; its problems come with a JSON pointer into a section.
+#[derive(Clone, Debug, Default)]
+pub struct Places {
+    file: PathBuf,
+    /// Line and column by path, such as `scrape_configs[0].job_name`.
+    marks: BTreeMap<String, (usize, usize)>,
+}
+
+// === impl Places ===
+
+impl Places {
+    pub(crate) fn of(root: Option<&Value<'_>>, file: &Path) -> Self {
+        let mut places = Self {
+            file: file.to_path_buf(),
+            marks: BTreeMap::new(),
+        };
+        if let Some(root) = root {
+            // What is wrong was reported by those who read the values.
+            let quiet = Report::default();
+            places.add(&Value {
+                node: root.node,
+                path: String::new(),
+                report: &quiet,
+            });
+        }
+        places
+    }
+
+    /// An error at `pointer`, a JSON pointer (`/ports/0/name`), below the key at `key_path`. Where
+    /// the file has no such value, it is shown at the nearest parent.
+    #[must_use]
+    pub fn diagnostic(
+        &self,
+        key_path: &str,
+        pointer: &str,
+        message: impl Into<String>,
+    ) -> Diagnostic {
+        let mut path = key_path.to_owned();
+        let mut place = self.marks.get(key_path).copied();
+        for part in pointer.split('/').skip(1) {
+            let part = part.replace("~1", "/").replace("~0", "~");
+            let element = format!("{path}[{part}]");
+            let is_element = self.marks.contains_key(&element);
+            path = if is_element {
+                element
+            } else {
+                format!("{path}.{part}")
+            };
+            place = self.marks.get(&path).copied().or(place);
+        }
+        let (line, column) = place.unwrap_or_default();
+        Diagnostic {
+            file: self.file.clone(),
+            line,
+            column,
+            key_path: path,
+            message: message.into(),
+            hint: None,
+        }
+    }
+
+    fn add(&mut self, value: &Value<'_>) {
+        if self.marks.len() >= LIMIT {
+            return;
+        }
+        let mark = value.mark();
+        self.marks
+            .insert(value.path.clone(), (mark.line, mark.column));
+        value.children().iter().for_each(|child| self.add(child));
+    }
+}
