@@ -336,6 +336,21 @@ fn plugins_and_transformers_are_checked() {
 }
 
 #[test]
+fn keys_of_mechanisms_are_among_the_hints() {
+    for (key, meant) in [
+        ("kubernetes_sd_config", Some("kubernetes_sd_configs")),
+        ("socket_sd_configs", Some("sockets_sd_configs")),
+        ("static_config", Some("static_configs")),
+        ("consull_sd_configs", Some("consul_sd_configs")),
+        ("sockets", None),
+    ] {
+        let errors = errors(&format!("scrape_configs: [{{job_name: j, {key}: [{{}}]}}]"));
+        let expected = meant.map(|meant| format!("did you mean `{meant}`?"));
+        assert_eq!(errors.0[0].hint, expected, "{key}");
+    }
+}
+
+#[test]
 fn broken_yaml_names_the_place() {
     for (text, line, expected) in [
         ("scrape_configs: [", 1, "invalid YAML: "),

@@ -62,6 +62,9 @@ pub(super) struct Discovery<'a> {
 
 /// Takes all discovery keys out of a job, in the order of Prometheus: by key, static last.
 pub(super) fn take<'a>(fields: &mut Fields<'a>, context: &Context<'_>) -> Discovery<'a> {
+    let served = context.options.mechanisms.iter().map(String::as_str);
+    let mechanisms = served.chain(["file", "kubernetes"]);
+    fields.expect(mechanisms.map(|mechanism| format!("{mechanism}{SUFFIX}")));
     let mut lists = fields.take_matching(|key| key.ends_with(SUFFIX));
     lists.sort_by(|(left, _), (right, _)| left.cmp(right));
     let mut sections = Vec::new();

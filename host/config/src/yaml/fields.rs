@@ -1,5 +1,6 @@
 //! The keys of a structure, asked for one by one.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::rc::Rc;
 
@@ -13,7 +14,7 @@ pub(crate) struct Fields<'a> {
     pub(crate) value: Value<'a>,
     type_name: &'static str,
     entries: Vec<Entry<'a>>,
-    known: Vec<&'static str>,
+    known: Vec<Cow<'static, str>>,
     has_merges: bool,
     errors_before: usize,
 }
@@ -52,7 +53,7 @@ impl<'a> Fields<'a> {
 
     /// The value of a key, if it is written.
     pub(crate) fn take(&mut self, key: &'static str) -> Option<Value<'a>> {
-        self.known.push(key);
+        self.known.push(key.into());
         let entry = self.entries.iter_mut().find(|entry| entry.key == key)?;
         entry.taken = true;
         Some(entry.value.clone())
@@ -80,6 +81,11 @@ impl<'a> Fields<'a> {
     /// A whole number; zero if it is not written.
     pub(crate) fn uint(&mut self, key: &'static str) -> u64 {
         self.read(key, |value| value.uint()).unwrap_or_default()
+    }
+
+    /// Names keys that could be written as well, for hints.
+    pub(crate) fn expect(&mut self, keys: impl IntoIterator<Item = String>) {
+        self.known.extend(keys.into_iter().map(Cow::Owned));
     }
 
     /// Takes all keys that `wanted` accepts, in the order of the text.
@@ -120,10 +126,10 @@ impl<'a> Fields<'a> {
 
     /// Reports the keys that nobody took; true if the structure had no error.
     pub(crate) fn finish(&self) -> bool {
+        let known: Vec<&str> = self.known.iter().map(AsRef::as_ref).collect();
         for entry in self.entries.iter().filter(|entry| !entry.taken) {
             let message = format!("field {} not found in type {}", entry.key, self.type_name);
-            let hint =
-                nearest(&entry.key, &self.known).map(|known| format!("did you mean `{known}`?"));
+            let hint = nearest(&entry.key, &known).map(|known| format!("did you mean `{known}`?"));
             self.value
                 .report
                 .error(entry.mark, &entry.value.path, message, hint);
