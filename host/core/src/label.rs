@@ -15,8 +15,8 @@ use std::sync::Arc;
 
 use serde::de::{MapAccess, Visitor};
 
-pub(crate) use builder::Scratch;
 pub use builder::{BuilderIter, LabelBuilder};
+pub(crate) use builder::{Copied, Scratch};
 
 use crate::hash::{ContentHash, ContentHasher};
 use names::Names;

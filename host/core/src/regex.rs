@@ -10,6 +10,7 @@ mod class;
 mod error;
 mod parser;
 mod shape;
+mod surrogate;
 mod translate;
 mod unicode_names;
 
@@ -49,7 +50,8 @@ impl Regex {
     /// Compiles an expression as `relabel.NewRegexp` does.
     pub fn new(pattern: &str) -> Result<Self, RegexError> {
         let expression = format!("^(?s:{pattern})$");
-        let parsed = parser::parse(&expression)?;
+        let mut parsed = parser::parse(&expression)?;
+        surrogate::replace_in_prefix(&mut parsed);
         let engine = meta::Builder::new()
             .configure(Self::config())
             .build_from_hir(&translate::translate(&parsed))

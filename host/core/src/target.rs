@@ -102,6 +102,18 @@ pub fn populate_discovered(discovered: &LabelSet, defaults: &ScrapeDefaults) -> 
     labels
 }
 
+/// As [`populate_discovered`], from a target as its group has it. Knows which labels are the
+/// target's own, so that rules which give two labels one name pick the same one as upstream.
+pub fn populate_group_target(
+    group: &LabelSet,
+    target: &LabelSet,
+    defaults: &ScrapeDefaults,
+) -> LabelBuilder {
+    let mut labels = populate_discovered(&LabelSet::merge(group, target), defaults);
+    labels.set_own(target);
+    labels
+}
+
 /// Relabels a target and checks that it can be scraped.
 pub fn populate(mut labels: LabelBuilder, relabeler: &Relabeler) -> Outcome {
     if !relabeler.process(&mut labels) {

@@ -35,6 +35,11 @@ pub(crate) fn is_print(c: char) -> bool {
     }
 }
 
+/// Whether Unicode 15.0 assigns `c`.
+pub(crate) fn is_assigned(c: char) -> bool {
+    contains(&ASSIGNED, c)
+}
+
 /// The characters of an expression of one class, as far as Unicode 15.0 assigns them.
 pub(crate) fn class(expression: &str) -> ClassUnicode {
     let mut class = parse(expression);

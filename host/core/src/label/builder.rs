@@ -18,6 +18,10 @@ pub struct LabelBuilder {
     edits: Vec<Edit>,
     /// Names and values of the edits; replaced ones stay until the next reset.
     text: String,
+    /// How many labels were added.
+    added: u32,
+    /// The target's own labels among those of the base, if that is known.
+    own: Option<LabelSet>,
     scratch: Scratch,
 }
 
@@ -30,8 +34,18 @@ pub(crate) struct Scratch {
     pub(crate) name: String,
     /// An expanded value, or the texts of several new labels.
     pub(crate) text: String,
-    /// Where new labels begin in `text`, and where their names end.
-    pub(crate) marks: Vec<(usize, usize)>,
+    /// New labels in `text`.
+    pub(crate) copies: Vec<Copied>,
+}
+
+/// A label that a rule is about to set: its name and its value stand one after the other.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Copied {
+    /// When upstream would come to the label that it is copied from.
+    pub(crate) turn: u32,
+    pub(crate) start: usize,
+    pub(crate) name_end: usize,
+    pub(crate) end: usize,
 }
 
 #[derive(Clone, Debug)]
@@ -39,6 +53,8 @@ struct Edit {
     name: Range<usize>,
     /// `None`: the label was removed.
     value: Option<Range<usize>>,
+    /// When the label was added; `None` if it only changed its value.
+    added: Option<u32>,
 }
 
 /// The labels of a builder, in ascending order of their names.
@@ -66,6 +82,14 @@ impl LabelBuilder {
         self.base = set.clone();
         self.edits.clear();
         self.text.clear();
+        self.added = 0;
+        self.own = None;
+    }
+
+    /// Tells which of the labels are a target's own, and not its group's. Upstream visits these
+    /// first, which decides where a rule gives two labels one name.
+    pub fn set_own(&mut self, target: &LabelSet) {
+        self.own = Some(target.clone());
     }
 
     /// The value of a label; `None` if absent.
@@ -81,22 +105,35 @@ impl LabelBuilder {
 
     /// Sets a label, also to the empty value.
     pub fn set(&mut self, name: &str, value: &str) {
-        let found = self.find(name);
-        if found.is_err() && self.base.get(name) == Some(value) {
-            return;
-        }
-        let at = found.unwrap_or_else(|at| self.insert(at, name));
+        let (at, is_new) = match self.find(name) {
+            Ok(at) => (
+                at,
+                self.edits[at].value.as_ref().is_none_or(Range::is_empty),
+            ),
+            Err(at) => {
+                let known = self.base.get(name);
+                if known == Some(value) {
+                    return;
+                }
+                let is_new = known.is_none_or(str::is_empty);
+                self.insert(at, name);
+                (at, is_new)
+            }
+        };
         let value = self.push(value);
-        self.edits[at].value = Some(value);
+        let edit = &mut self.edits[at];
+        edit.value = Some(value);
+        if is_new {
+            edit.added = Some(self.added);
+            self.added += 1;
+        }
     }
 
     /// Removes a label.
     pub fn remove(&mut self, name: &str) {
         match self.find(name) {
             Ok(at) => self.edits[at].value = None,
-            Err(at) if self.base.get(name).is_some() => {
-                self.insert(at, name);
-            }
+            Err(at) if self.base.get(name).is_some() => self.insert(at, name),
             Err(_) => {}
         }
     }
@@ -143,6 +180,17 @@ impl LabelBuilder {
         packer.finish()
     }
 
+    /// When upstream comes to a label as it visits all of them: first the target's own, then its
+    /// group's, each in any order, then those that were added, in the order in which they were.
+    pub(crate) fn turn(&self, name: &str) -> u32 {
+        const ADDED: u32 = 2;
+        let edit = self.find(name).ok().map(|at| &self.edits[at]);
+        if let Some(added) = edit.and_then(|edit| edit.added) {
+            return ADDED.saturating_add(added);
+        }
+        u32::from(self.own.as_ref().is_some_and(|own| own.get(name).is_none()))
+    }
+
     /// Lends out the scratch memory; to be given back by [`LabelBuilder::give_scratch`].
     pub(crate) fn take_scratch(&mut self) -> Scratch {
         std::mem::take(&mut self.scratch)
@@ -158,10 +206,16 @@ impl LabelBuilder {
     }
 
     /// Makes room for a change of `name` at `at`, for now a removal.
-    fn insert(&mut self, at: usize, name: &str) -> usize {
+    fn insert(&mut self, at: usize, name: &str) {
         let name = self.push(name);
-        self.edits.insert(at, Edit { name, value: None });
-        at
+        self.edits.insert(
+            at,
+            Edit {
+                name,
+                value: None,
+                added: None,
+            },
+        );
     }
 
     fn push(&mut self, text: &str) -> Range<usize> {

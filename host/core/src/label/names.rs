@@ -166,10 +166,10 @@ mod tests {
 
     #[test]
     fn the_hash_never_changes() {
-        assert_eq!(hash_of("", &[]), HASH_OF_NOTHING);
-        assert_eq!(hash_of("ab", &[1, 2]), HASH_OF_TWO);
+        assert_eq!(hash_of("", &[]), 0x9d25_da91_cb22_a20a_c372_580d_ba6b_9e98);
+        assert_eq!(
+            hash_of("ab", &[1, 2]),
+            0xee1c_5d7b_3799_d40a_790b_c60d_970d_829f
+        );
     }
-
-    const HASH_OF_NOTHING: u128 = 0;
-    const HASH_OF_TWO: u128 = 0;
 }

@@ -134,9 +134,15 @@ fn sets_read_and_write_json() {
 
 #[test]
 fn content_hashes_never_change() {
-    assert_eq!(LabelSet::default().content_hash().to_string(), "");
+    assert_eq!(
+        LabelSet::default().content_hash().to_string(),
+        "2f7e493a74a51daa01cb3a6a19d394f6"
+    );
     let set: LabelSet = [("__address__", "10.0.0.1:80"), ("job", "x")]
         .into_iter()
         .collect();
-    assert_eq!(set.content_hash().to_string(), "");
+    assert_eq!(
+        set.content_hash().to_string(),
+        "be80a26f817c92f495e1740652122413"
+    );
 }

@@ -4,9 +4,19 @@ use std::sync::LazyLock;
 
 use regex_syntax::hir::{ClassUnicode, ClassUnicodeRange};
 
+use crate::unicode;
+
 /// The last character.
 pub(super) const MAX_RUNE: u32 = 0x10_ffff;
 const SURROGATES: (u32, u32) = (0xd800, 0xdfff);
+
+/// Pairs of characters that Unicode 15.1 made equal but for case; Go knows 15.0.
+static FOLDED_LATER: LazyLock<ClassUnicode> = LazyLock::new(|| {
+    let later = [
+        '\u{390}', '\u{1fd3}', '\u{3b0}', '\u{1fe3}', '\u{fb05}', '\u{fb06}',
+    ];
+    ClassUnicode::new(later.map(|c| ClassUnicodeRange::new(c, c)))
+});
 
 /// Ranges in ascending order that neither overlap nor touch.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
@@ -79,11 +89,13 @@ impl Class {
     /// The class with every character that differs from one of it only in case.
     pub(super) fn folded(&self) -> Self {
         let mut unicode = self.to_unicode();
+        unicode::keep_assigned(&mut unicode);
         // Fails only where `regex-syntax` was built without its tables.
         let _ = unicode.try_case_fold_simple();
-        crate::unicode::keep_assigned(&mut unicode);
+        unicode::keep_assigned(&mut unicode);
+        unicode.difference(&FOLDED_LATER);
         let mut folded = Self::from_unicode(&unicode);
-        // Surrogates and unassigned characters went on the way.
+        // Surrogates, unassigned characters and those folded later went on the way.
         folded.union(self);
         folded
     }

@@ -58,17 +58,7 @@ impl Shape {
         if let Some(wildcard) = Self::wildcard(tree, inner, parsed.names.len()) {
             return Some(wildcard);
         }
-        let literals = match inner {
-            // Where the whole expression is one text, upstream compares texts, and writes the
-            // replacement character for a surrogate.
-            [only] if tree.node(*only).op == Op::Literal => {
-                vec![plain_text(
-                    tree.node(*only),
-                    Some(char::REPLACEMENT_CHARACTER),
-                )?]
-            }
-            _ => concat_literals(tree, inner)?,
-        };
+        let literals = concat_literals(tree, inner)?;
         Some(Self::Literals {
             literals,
             has_groups: !parsed.names.is_empty(),
@@ -87,7 +77,7 @@ impl Shape {
                     } else {
                         &mut suffix
                     };
-                    text.push_str(&plain_text(node, None)?);
+                    text.push_str(&plain_text(node)?);
                 }
                 Op::Capture if wildcard.is_none() => {
                     wildcard = Some((wildcard_min(tree, node.subs[0])?, Group::Wildcard));
@@ -163,16 +153,15 @@ fn wildcard_min(tree: &Tree, id: Id) -> Option<usize> {
     (tree.node(node.subs[0]).op == Op::AnyChar).then_some(min)
 }
 
-/// The text of a literal, unless it matches more than one. An escape can name a surrogate, which no
-/// text holds: `surrogate` stands for it.
-fn plain_text(node: &Node, surrogate: Option<char>) -> Option<String> {
+/// The text of a literal, unless it matches more than one, or none.
+fn plain_text(node: &Node) -> Option<String> {
     let is_plain = |rune: &u32| !node.flags.fold_case || class::orbit(*rune) == single(*rune);
     if !node.runes.iter().all(is_plain) {
         return None;
     }
     node.runes
         .iter()
-        .map(|rune| char::from_u32(*rune).or(surrogate))
+        .map(|rune| char::from_u32(*rune))
         .collect()
 }
 
@@ -201,7 +190,7 @@ fn literals(tree: &Tree, id: Id) -> Option<Vec<String>> {
     let node = tree.node(id);
     match node.op {
         Op::EmptyMatch => Some(vec![String::new()]),
-        Op::Literal => Some(vec![plain_text(node, None)?]),
+        Op::Literal => Some(vec![plain_text(node)?]),
         Op::CharClass => {
             let ranges = node.class.ranges();
             let count: u32 = ranges.iter().map(|(low, high)| high - low + 1).sum();

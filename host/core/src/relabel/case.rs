@@ -1,5 +1,7 @@
 //! Letter case as Go maps it: character by character, one character to one.
 
+use crate::unicode::is_assigned;
+
 /// Go's `strings.ToLower`.
 pub(super) fn to_lower(text: &str) -> String {
     text.chars().map(simple_lower).collect()
@@ -11,19 +13,31 @@ pub(super) fn to_upper(text: &str) -> String {
 }
 
 fn simple_lower(c: char) -> char {
-    // The one character whose full mapping is longer: capital I with a dot above.
-    if c == '\u{130}' {
-        'i'
-    } else {
-        c.to_lowercase().next().unwrap_or(c)
+    match c {
+        _ if c.is_ascii() => c.to_ascii_lowercase(),
+        // The one character whose full mapping is longer: capital I with a dot above.
+        '\u{130}' => 'i',
+        _ => known_to_go(c, c.to_lowercase().next().unwrap_or(c)),
     }
 }
 
 fn simple_upper(c: char) -> char {
+    if c.is_ascii() {
+        return c.to_ascii_uppercase();
+    }
     let mut full = c.to_uppercase();
     match (full.next(), full.next()) {
-        (Some(upper), None) => upper,
+        (Some(upper), None) => known_to_go(c, upper),
         _ => simple_upper_of_expanding(c),
+    }
+}
+
+/// Pairs of which Go's Unicode does not know one yet stay as they are.
+fn known_to_go(c: char, mapped: char) -> char {
+    if mapped == c || (is_assigned(c) && is_assigned(mapped)) {
+        mapped
+    } else {
+        c
     }
 }
 
@@ -57,6 +71,7 @@ mod tests {
             ("ǆ", "ǆ", "Ǆ"),
             ("ı", "ı", "I"),
             ("ſ", "ſ", "S"),
+            ("ƛ", "ƛ", "ƛ"),
         ] {
             assert_eq!(to_lower(text), lower, "{text}");
             assert_eq!(to_upper(text), upper, "{text}");

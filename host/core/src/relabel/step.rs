@@ -4,7 +4,7 @@ use md5::{Digest as _, Md5};
 
 use super::template::Template;
 use super::{Action, Rule, case};
-use crate::label::{LabelBuilder, Scratch};
+use crate::label::{Copied, LabelBuilder, Scratch};
 use crate::name::{NameScheme, is_valid_label_name};
 use crate::regex::{Regex, Slots};
 
@@ -255,8 +255,9 @@ impl Replace {
     }
 }
 
-/// Copies every label whose name matches to a new name. All names are looked at before the first
-/// copy, in order, so that of two labels with one new name the greater old name wins.
+/// Copies every label whose name matches to a new name. All labels are looked at before the first
+/// copy; of two that get one name, the one that upstream visits last wins. Where its order is random
+/// we take that of the names.
 fn map_labels(
     regex: &Regex,
     replacement: &Template,
@@ -264,22 +265,35 @@ fn map_labels(
     labels: &mut LabelBuilder,
     scratch: &mut Scratch,
 ) {
-    let Scratch { text, marks, .. } = scratch;
+    let Scratch { text, copies, .. } = scratch;
     text.clear();
-    marks.clear();
+    copies.clear();
     let mut slots = Slots::new(groups);
     for (name, value) in labels.iter().filter(|(_, value)| !value.is_empty()) {
         let start = text.len();
         if regex.replace_all(name, &mut slots, text, |slots, out| {
             replacement.expand(name, slots, out);
         }) {
-            marks.push((start, text.len()));
+            let name_end = text.len();
             text.push_str(value);
+            copies.push(Copied {
+                turn: labels.turn(name),
+                start,
+                name_end,
+                end: text.len(),
+            });
         }
     }
-    for (at, (start, name_end)) in marks.iter().enumerate() {
-        let end = marks.get(at + 1).map_or(text.len(), |(next, _)| *next);
-        labels.set(&text[*start..*name_end], &text[*name_end..end]);
+    // Stable, so that labels of one turn stay in the order of their names.
+    copies.sort_by_key(|copy| copy.turn);
+    for Copied {
+        start,
+        name_end,
+        end,
+        ..
+    } in copies.iter().copied()
+    {
+        labels.set(&text[start..name_end], &text[name_end..end]);
     }
 }
 

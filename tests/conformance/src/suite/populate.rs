@@ -1,11 +1,10 @@
 //! `populate.jsonl`: from a target group to what is scraped.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use periplus_core::relabel::{RawRule, Relabeler};
 use periplus_core::target::{self, FinalTarget, ScrapeDefaults};
-use periplus_core::{LabelSet, PromDuration, TargetGroup};
+use periplus_core::{LabelBuilder, LabelSet, PromDuration};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -32,7 +31,6 @@ struct Settings {
 
 #[derive(Deserialize)]
 struct Group {
-    source: String,
     labels: LabelSet,
     targets: Vec<LabelSet>,
 }
@@ -55,32 +53,23 @@ pub(super) fn check(case: &Value) -> Outcome {
     let scheme = job.metric_name_validation_scheme.as_deref();
     let scheme = scheme_of(scheme.or(global.metric_name_validation_scheme.as_deref()));
     let relabeler = relabeler(&job.relabel_configs, scheme)?;
-    let Group {
-        source,
-        labels,
-        targets,
-    } = read(case, "group")?;
-    let group = TargetGroup {
-        source: Arc::from(source),
-        labels,
-        targets,
-    };
+    let group: Group = read(case, "group")?;
     let recorded: Vec<Recorded> = read(case, "targets")?;
     expect("number of targets", &recorded.len(), &group.targets.len())?;
-    for (at, (discovered, recorded)) in group.discovered().zip(&recorded).enumerate() {
-        check_target(&discovered, &defaults, &relabeler, recorded)
+    for (at, (own, recorded)) in group.targets.iter().zip(&recorded).enumerate() {
+        let discovered = target::populate_group_target(&group.labels, own, &defaults);
+        check_target(discovered, &defaults, &relabeler, recorded)
             .map_err(|Mismatch(text)| Mismatch(format!("in target {at}: {text}")))?;
     }
     Ok(())
 }
 
 fn check_target(
-    discovered: &LabelSet,
+    labels: LabelBuilder,
     defaults: &ScrapeDefaults,
     relabeler: &Relabeler,
     recorded: &Recorded,
 ) -> Outcome {
-    let labels = target::populate_discovered(discovered, defaults);
     expect("discovered labels", &recorded.discovered, &labels.build())?;
     let outcome = target::populate(labels, relabeler);
     expect(
