@@ -2,7 +2,7 @@
 
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use serde_json::{Value, json};
+use serde_json::json;
 
 /// An answer that is an error.
 #[derive(Debug)]
@@ -10,8 +10,8 @@ pub(crate) struct ApiError {
     status: StatusCode,
     kind: &'static str,
     message: String,
-    /// A further key of the answer, for programs.
-    detail: Option<(&'static str, Value)>,
+    /// A further key of the answer with a list, for programs.
+    detail: Option<(&'static str, Vec<String>)>,
     /// Seconds after which asking again makes sense.
     retry_after: Option<u16>,
 }
@@ -49,7 +49,7 @@ impl ApiError {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", message)
     }
 
-    pub(crate) fn with_detail(mut self, key: &'static str, value: Value) -> Self {
+    pub(crate) fn with_detail(mut self, key: &'static str, value: Vec<String>) -> Self {
         self.detail = Some((key, value));
         self
     }
@@ -68,7 +68,7 @@ impl IntoResponse for ApiError {
             "error": self.message,
         });
         if let Some((key, value)) = self.detail {
-            body[key] = value;
+            body[key] = value.into();
         }
         let mut response = (self.status, axum::Json(body)).into_response();
         let headers = response.headers_mut();

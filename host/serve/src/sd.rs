@@ -1,5 +1,6 @@
 //! `GET /sd/{job}`: a job's targets in the format of `http_sd`.
 
+use std::fmt::Write;
 use std::sync::Arc;
 
 use axum::body::Body;
@@ -148,6 +149,11 @@ fn find(app: &App, job: &str) -> Result<Found, ApiError> {
         }
         return Err(not_known_yet(job, &snapshot.missing));
     }
+    if !directory.applied {
+        return Err(
+            ApiError::unavailable("no configuration was applied yet").retry_after(RETRY_AFTER)
+        );
+    }
     match directory.removed.get(job) {
         Some(at) if Instant::now().duration_since(*at) < app.removed_grace => Ok(Found::Removed),
         _ => Err(unknown(format!("there is no job `{job}`"), &directory)),
@@ -189,7 +195,7 @@ fn listed<T: AsRef<str>>(items: impl ExactSizeIterator<Item = T>, separator: &st
         text.push_str(item.as_ref());
     }
     if more > 0 {
-        text.push_str(&format!("{separator}and {more} more"));
+        let _ = write!(text, "{separator}and {more} more");
     }
     text
 }

@@ -23,7 +23,7 @@ use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
 use crate::guard::LocalAddress;
-use activity::Activity;
+use activity::{Activity, Expired};
 use watched::{GuardedBody, WatchedIo};
 
 /// The pause after the system refused a connection, as when file descriptors run out.
@@ -136,7 +136,7 @@ async fn connection(
     stop: CancellationToken,
     limits: ServeLimits,
 ) {
-    let Ok(local) = stream.local_addr() else {
+    let (Ok(local), Ok(peer)) = (stream.local_addr(), stream.peer_addr()) else {
         return;
     };
     // Answers are written whole; waiting for more would only delay the last packet.
@@ -149,22 +149,22 @@ async fn connection(
     };
     let builder = builder(limits);
     let mut connection = pin!(builder.serve_connection(io, service));
-    tokio::select! {
+    let left = tokio::select! {
         result = connection.as_mut() => return ended(result),
-        () = activity.expired() => {}
-        () = stop.cancelled() => {
-            connection.as_mut().graceful_shutdown();
-            match tokio::time::timeout(limits.drain, connection.as_mut()).await {
-                Ok(result) => ended(result),
-                Err(_) => tracing::warn!("Cut off a reader that took too long to finish"),
+        expired = activity.expired() => match expired {
+            Expired::Stalled => {
+                tracing::debug!(%peer, "Cut off a reader that takes nothing");
+                return;
             }
-            return;
-        }
-    }
-    // Idle connections are told, so that no request is lost that is on its way already.
-    if activity.is_idle() {
-        connection.as_mut().graceful_shutdown();
-        let _ = tokio::time::timeout(limits.head, connection).await;
+            // No request is lost that is on its way already.
+            Expired::Idle => limits.head,
+        },
+        () = stop.cancelled() => limits.drain,
+    };
+    connection.as_mut().graceful_shutdown();
+    match tokio::time::timeout(left, connection).await {
+        Ok(result) => ended(result),
+        Err(_) => tracing::debug!(%peer, "Cut off a reader that took too long to finish"),
     }
 }
 

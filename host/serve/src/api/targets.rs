@@ -24,6 +24,7 @@ const BLOCKING_GROUPS: usize = 256;
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
+#[expect(clippy::struct_field_names, reason = "upstream's names")]
 struct Targets<'a> {
     active_targets: Vec<ActiveTarget<'a>>,
     dropped_targets: Vec<DroppedTarget<'a>>,
@@ -223,6 +224,10 @@ fn without_result<'a>(
         .map(|(labels, _)| labels)
 }
 
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "the signature that serde asks for"
+)]
 fn public<S: Serializer>(target: &&FinalTarget, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_map(target.public())
 }

@@ -34,6 +34,15 @@ struct HeldUp {
     now: bool,
 }
 
+/// Why a connection is to be closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Expired {
+    /// Nothing is asked for: the reader may be told that this is the end.
+    Idle,
+    /// The reader does not take what it asked for, or no answer comes.
+    Stalled,
+}
+
 /// A request under way; its end is that of the answer's body.
 #[derive(Debug)]
 pub(super) struct UnderWay(Arc<Activity>);
@@ -63,11 +72,6 @@ impl Activity {
         state.head = None;
         state.under_way += 1;
         UnderWay(Arc::clone(self))
-    }
-
-    /// Whether no request is under way.
-    pub(super) fn is_idle(&self) -> bool {
-        self.lock().under_way == 0
     }
 
     /// Bytes were read.
@@ -100,12 +104,12 @@ impl Activity {
     }
 
     /// Returns when the connection is to be closed.
-    pub(super) async fn expired(&self) {
+    pub(super) async fn expired(&self) -> Expired {
         loop {
             let now = Instant::now();
-            let deadline = self.lock().deadline(now, &self.limits);
+            let (deadline, expired) = self.lock().deadline(now, &self.limits);
             if deadline <= now {
-                return;
+                return expired;
             }
             // Events may bring the deadline nearer, but never nearer than the shortest limit.
             let shortest = self
@@ -125,12 +129,12 @@ impl Activity {
 // === impl State ===
 
 impl State {
-    fn deadline(&mut self, now: Instant, limits: &ServeLimits) -> Instant {
+    fn deadline(&mut self, now: Instant, limits: &ServeLimits) -> (Instant, Expired) {
         if let Some(held_up) = self.held_up
             && now >= held_up.since + limits.stall
         {
             if held_up.now && held_up.bytes < limits.stall_bytes {
-                return now;
+                return (now, Expired::Stalled);
             }
             // It went on: the next time counts anew.
             self.held_up = held_up.now.then_some(HeldUp {
@@ -139,19 +143,16 @@ impl State {
                 now: true,
             });
         }
-        let quiet = if self.under_way > 0 {
-            limits.busy
-        } else {
-            limits.idle
-        };
-        let mut deadline = self.last + quiet;
-        if let Some(head) = self.head {
-            deadline = deadline.min(head + limits.head);
-        }
+        // An answer may be with the system or with hyper, and its request no longer under way.
         if let Some(held_up) = self.held_up {
-            deadline = deadline.min(held_up.since + limits.stall);
+            return (held_up.since + limits.stall, Expired::Stalled);
         }
-        deadline
+        if self.under_way > 0 {
+            return (self.last + limits.busy, Expired::Stalled);
+        }
+        let idle = self.last + limits.idle;
+        let head = self.head.map_or(idle, |began| began + limits.head);
+        (idle.min(head), Expired::Idle)
     }
 }
 
@@ -184,16 +185,16 @@ mod tests {
         }))
     }
 
-    /// The seconds until the connection expires, if nothing happens any more.
-    async fn remaining(activity: &Activity) -> u64 {
+    /// When and how the connection expires, if nothing happens any more.
+    async fn remaining(activity: &Activity) -> (u64, Expired) {
         let start = Instant::now();
-        activity.expired().await;
-        start.elapsed().as_secs()
+        let expired = activity.expired().await;
+        (start.elapsed().as_secs(), expired)
     }
 
     #[tokio::test(start_paused = true)]
     async fn silent_connection_has_the_time_of_a_head() {
-        assert_eq!(remaining(&activity()).await, 10);
+        assert_eq!(remaining(&activity()).await, (10, Expired::Idle));
     }
 
     #[tokio::test(start_paused = true)]
@@ -204,7 +205,7 @@ mod tests {
         activity.read(b"G");
         tokio::time::advance(7 * SECOND).await;
         activity.read(b"E");
-        assert_eq!(remaining(&activity).await, 3);
+        assert_eq!(remaining(&activity).await, (3, Expired::Idle));
     }
 
     #[tokio::test(start_paused = true)]
@@ -214,7 +215,7 @@ mod tests {
         let request = activity.begin();
         tokio::time::advance(20 * SECOND).await;
         drop(request);
-        assert_eq!(remaining(&activity).await, 100);
+        assert_eq!(remaining(&activity).await, (100, Expired::Idle));
     }
 
     #[tokio::test(start_paused = true)]
@@ -223,7 +224,7 @@ mod tests {
         activity.read(b"PRI * HTTP/2.0");
         drop(activity.begin());
         activity.read(b"\0\0\0\x04\x01");
-        assert_eq!(remaining(&activity).await, 100);
+        assert_eq!(remaining(&activity).await, (100, Expired::Idle));
     }
 
     #[tokio::test(start_paused = true)]
@@ -234,7 +235,7 @@ mod tests {
         tokio::time::advance(20 * SECOND).await;
         activity.wrote(999);
         activity.held_up();
-        assert_eq!(remaining(&activity).await, 10);
+        assert_eq!(remaining(&activity).await, (10, Expired::Stalled));
     }
 
     #[tokio::test(start_paused = true)]
@@ -247,13 +248,13 @@ mod tests {
             assert!(more.is_err(), "cut off");
             activity.wrote(1000);
         }
-        assert_eq!(remaining(&activity).await, 300);
+        assert_eq!(remaining(&activity).await, (300, Expired::Stalled));
     }
 
     #[tokio::test(start_paused = true)]
     async fn answer_without_any_progress_ends_at_last() {
         let activity = activity();
         let _request = activity.begin();
-        assert_eq!(remaining(&activity).await, 300);
+        assert_eq!(remaining(&activity).await, (300, Expired::Stalled));
     }
 }

@@ -1,0 +1,16 @@
+//! The fronts over a real manager, without sockets but for the tests of the listener.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test fails by panicking, in its helpers too"
+)]
+
+mod api;
+mod conditional;
+mod gzip;
+mod health;
+mod listener;
+mod lists;
+mod metrics;
+mod reload;
+mod support;
