@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use periplus_config::{
-    Config, ExplicitScrape, HttpClientConfig, Job, OnError, PluginSection, Section, SectionKind,
-    TransformerConfig,
+    Config, ExplicitScrape, FileSection, HttpClientConfig, Job, OnError, PluginSection, Section,
+    SectionKind, TransformerConfig,
 };
 use periplus_core::duration::PromDuration;
 use periplus_core::name::NameScheme;
@@ -364,6 +364,20 @@ pub(crate) fn fixed(groups: &[&[&str]]) -> Section {
     }
 }
 
+/// `file_sd_configs` with one file.
+pub(crate) fn files(path: &std::path::Path) -> Section {
+    Section {
+        mechanism: "file".to_owned(),
+        key_path: "scrape_configs[0].file_sd_configs[0]".to_owned(),
+        line: 1,
+        identity: ContentHash::of(path.as_os_str().as_encoded_bytes()),
+        kind: SectionKind::File(FileSection {
+            patterns: vec![path.to_owned()],
+            refresh_interval: Duration::from_secs(300),
+        }),
+    }
+}
+
 pub(crate) fn transformer(plugin: &str, on_error: OnError) -> TransformerConfig {
     TransformerConfig {
         plugin: plugin.to_owned(),
@@ -375,17 +389,14 @@ pub(crate) fn transformer(plugin: &str, on_error: OnError) -> TransformerConfig 
     }
 }
 
-pub(crate) fn rule(raw: RawRule) -> Rule {
+pub(crate) fn rule(raw: serde_json::Value) -> Rule {
+    let raw: RawRule = serde_json::from_value(raw).expect("a rule");
     Rule::new(&raw, NameScheme::Utf8).expect("a valid rule")
 }
 
 /// A rule that sets a label to a value.
 pub(crate) fn sets(label: &str, value: &str) -> Rule {
-    rule(RawRule {
-        target_label: Some(label.to_owned()),
-        replacement: Some(value.to_owned()),
-        ..RawRule::default()
-    })
+    rule(serde_json::json!({"target_label": label, "replacement": value}))
 }
 
 pub(crate) fn group(source: &str, addresses: &[&str]) -> Arc<TargetGroup> {
