@@ -33,7 +33,7 @@ const SHORTEST_PAUSE: Duration = Duration::from_millis(1);
 /// The first pause before a failed transformer is asked again; it doubles each time,
 const FIRST_RETRY: Duration = Duration::from_secs(1);
 /// up to this.
-const LAST_RETRY: Duration = Duration::from_secs(60);
+const LAST_RETRY: Duration = Duration::from_mins(1);
 
 /// What a generation is made of.
 pub(crate) struct Generation {

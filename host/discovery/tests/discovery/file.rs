@@ -26,7 +26,7 @@ struct Running {
 impl Running {
     /// Starts on patterns below a new directory, after `prepare` has filled it.
     fn start(patterns: &[&str], prepare: impl FnOnce(&Path)) -> Self {
-        Self::start_every(Duration::from_secs(300), patterns, prepare)
+        Self::start_every(Duration::from_mins(5), patterns, prepare)
     }
 
     fn start_every(every: Duration, patterns: &[&str], prepare: impl FnOnce(&Path)) -> Self {

@@ -1,5 +1,7 @@
 //! Discovery as its users see it: configurations in, snapshots out.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests too")]
+
 mod collapse;
 mod file;
 mod manager;

@@ -8,7 +8,7 @@ use crate::support::{Host, fixed, group, job, mock};
 
 #[tokio::test(start_paused = true)]
 async fn nothing_is_ready_before_a_configuration_was_applied() {
-    let readiness = Readiness::new(Duration::from_secs(120));
+    let readiness = Readiness::new(Duration::from_mins(2));
     let (ready, missing) = readiness.check(&Directory::default());
     assert!(!ready);
     assert_eq!(missing, ["no configuration was applied yet"]);
@@ -24,7 +24,7 @@ async fn ready_once_every_job_is_known_and_never_false_again() {
     ])
     .await;
     host.wait_addresses("quick", &["a:1"]).await;
-    let ready = Readiness::new(Duration::from_secs(120));
+    let ready = Readiness::new(Duration::from_mins(2));
     let updates = host.mocks.updates("m").await;
     updates.waiting_for(Some("list of `pods`".to_owned()));
     host.wait("slow", |snapshot| snapshot.missing[0].contains("list of"))
@@ -47,7 +47,7 @@ async fn ready_after_the_timeout_with_what_is_missing() {
     host.mocks.updates("m").await.failure("connection refused");
     host.wait("dead", |snapshot| !snapshot.missing.is_empty())
         .await;
-    let ready = Readiness::new(Duration::from_secs(120));
+    let ready = Readiness::new(Duration::from_mins(2));
     let directory = host.handle.directory().borrow().clone();
     tokio::time::sleep(Duration::from_secs(119)).await;
     assert!(!ready.check(&directory).0);

@@ -342,7 +342,7 @@ fn plugin_section(id: &str, config: serde_json::Value) -> Section {
         identity: ContentHash::of(config.to_string().as_bytes()),
         kind: SectionKind::Plugin(PluginSection {
             config,
-            refresh_interval: Duration::from_secs(60),
+            refresh_interval: Duration::from_mins(1),
             http_client: json!({}),
             http: HttpClientConfig::default(),
         }),
@@ -373,7 +373,7 @@ pub(crate) fn files(path: &std::path::Path) -> Section {
         identity: ContentHash::of(path.as_os_str().as_encoded_bytes()),
         kind: SectionKind::File(FileSection {
             patterns: vec![path.to_owned()],
-            refresh_interval: Duration::from_secs(300),
+            refresh_interval: Duration::from_mins(5),
         }),
     }
 }
