@@ -15,6 +15,8 @@ use crate::faults::Fault;
 pub(crate) struct Body {
     pieces: BoxStream<'static, io::Result<Bytes>>,
     length: Option<u64>,
+    /// An error that waits until what came before it has been sent.
+    failing: Option<io::Error>,
 }
 
 impl Body {
@@ -23,6 +25,7 @@ impl Body {
         Self {
             pieces: stream::iter([Ok(bytes)]).boxed(),
             length,
+            failing: None,
         }
     }
 
@@ -30,6 +33,7 @@ impl Body {
         Self {
             pieces: pieces.boxed(),
             length: None,
+            failing: None,
         }
     }
 
@@ -103,9 +107,18 @@ impl hyper::body::Body for Body {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<io::Result<Frame<Bytes>>>> {
-        self.pieces
-            .poll_next_unpin(context)
-            .map(|piece| piece.map(|p| p.map(Frame::data)))
+        if let Some(error) = self.failing.take() {
+            return Poll::Ready(Some(Err(error)));
+        }
+        match self.pieces.poll_next_unpin(context) {
+            // hyper drops what it has not yet written when a body fails, and writes when it has to wait.
+            Poll::Ready(Some(Err(error))) => {
+                self.failing = Some(error);
+                context.waker().wake_by_ref();
+                Poll::Pending
+            }
+            piece => piece.map(|piece| piece.map(|p| p.map(Frame::data))),
+        }
     }
 
     fn size_hint(&self) -> SizeHint {

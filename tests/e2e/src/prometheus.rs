@@ -1,0 +1,167 @@
+//! A real Prometheus: running it, and reading its targets.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::Context;
+use reqwest::Client;
+use serde::Deserialize;
+
+use crate::process::{Process, wait_until};
+use crate::sides::Side;
+
+/// Label names and values.
+pub type Labels = BTreeMap<String, String>;
+
+/// One Prometheus server.
+#[derive(Debug)]
+pub struct Prometheus {
+    /// Which side it is.
+    pub side: Side,
+    config: PathBuf,
+    url: String,
+    process: Process,
+    client: Client,
+}
+
+/// What a server shows of its targets, in an order of its own.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Targets {
+    /// Those that it would scrape.
+    pub active_targets: Vec<Active>,
+    /// Those that its relabel rules dropped.
+    pub dropped_targets: Vec<Dropped>,
+}
+
+/// A target that is scraped.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Active {
+    /// The job.
+    pub scrape_pool: String,
+    /// Before relabeling, the job's defaults included.
+    pub discovered_labels: Labels,
+    /// After relabeling, without those that begin with two underscores.
+    pub labels: Labels,
+    /// Where it would be scraped.
+    pub scrape_url: String,
+    /// How often.
+    pub scrape_interval: String,
+    /// For how long at most.
+    pub scrape_timeout: String,
+}
+
+/// A target that is not scraped.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Dropped {
+    /// The job.
+    pub scrape_pool: String,
+    /// Before relabeling, the job's defaults included.
+    pub discovered_labels: Labels,
+}
+
+#[derive(Deserialize)]
+struct Answer {
+    data: Targets,
+}
+
+const START: Duration = Duration::from_mins(1);
+
+/// The label that `http_sd` adds by itself.
+const OWN_LABEL: &str = "__meta_url";
+
+// === impl Prometheus ===
+
+impl Prometheus {
+    /// Starts a server with this configuration.
+    pub async fn start(
+        side: Side,
+        program: &Path,
+        directory: &Path,
+        port: u16,
+        config: &str,
+    ) -> anyhow::Result<Self> {
+        let file = directory.join(format!("prometheus-{}.yml", side.name()));
+        std::fs::write(&file, config)?;
+        let flags = [
+            format!("--config.file={}", file.display()),
+            format!(
+                "--storage.tsdb.path={}",
+                directory.join(side.name()).display()
+            ),
+            format!("--web.listen-address=127.0.0.1:{port}"),
+            "--web.enable-lifecycle".to_owned(),
+            "--scrape.discovery-reload-interval=100ms".to_owned(),
+            "--storage.tsdb.retention.time=1h".to_owned(),
+            "--log.level=warn".to_owned(),
+        ];
+        let name = format!("prometheus-{}", side.name());
+        let process = Process::start(&name, program, &flags, directory)?;
+        let client = Client::builder()
+            .no_proxy()
+            .timeout(Duration::from_secs(10))
+            .build()?;
+        let url = format!("http://127.0.0.1:{port}");
+        let mut server = Self {
+            side,
+            config: file,
+            url,
+            process,
+            client,
+        };
+        let ready = format!("{}/-/ready", server.url);
+        wait_until(START, &name, async || {
+            server.process.check()?;
+            let answer = server.client.get(&ready).send().await;
+            Ok(answer.is_ok_and(|a| a.status().is_success()))
+        })
+        .await?;
+        Ok(server)
+    }
+
+    /// Makes it read a new configuration.
+    pub async fn reload(&self, config: &str) -> anyhow::Result<()> {
+        std::fs::write(&self.config, config)?;
+        let answer = self
+            .client
+            .post(format!("{}/-/reload", self.url))
+            .send()
+            .await?;
+        let code = answer.status();
+        let text = answer.text().await.unwrap_or_default();
+        anyhow::ensure!(
+            code.is_success(),
+            "{} refused to reload: {text}",
+            self.side.name()
+        );
+        Ok(())
+    }
+
+    /// Its targets now, less the label that `http_sd` adds, in order.
+    pub async fn targets(&mut self) -> anyhow::Result<Targets> {
+        self.process.check()?;
+        let url = format!("{}/api/v1/targets?state=any", self.url);
+        let answer = self.client.get(url).send().await;
+        let answer = answer.with_context(|| format!("{} did not answer", self.side.name()))?;
+        let mut targets = answer.json::<Answer>().await?.data;
+        targets
+            .active_targets
+            .iter_mut()
+            .for_each(|t| drop(t.discovered_labels.remove(OWN_LABEL)));
+        targets
+            .dropped_targets
+            .iter_mut()
+            .for_each(|t| drop(t.discovered_labels.remove(OWN_LABEL)));
+        targets.active_targets.sort();
+        targets.dropped_targets.sort();
+        Ok(targets)
+    }
+
+    /// Ends it.
+    pub async fn stop(&mut self) -> anyhow::Result<()> {
+        self.process.stop().await
+    }
+}

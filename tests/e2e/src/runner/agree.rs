@@ -1,0 +1,173 @@
+//! Waiting until all sides agree, and saying why they do not.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write;
+use std::time::Duration;
+
+use anyhow::bail;
+use tokio::time::{Instant, sleep};
+
+use super::World;
+use crate::compare::Differences;
+use crate::marker::{Marker, Sight};
+use crate::periplus::Entry;
+use crate::prometheus::{Labels, Targets};
+use crate::sides::Side;
+
+/// Time between two readings of the sides.
+const EVERY: Duration = Duration::from_millis(200);
+
+/// Where no marker can tell, everybody gets this long to notice the step.
+const SETTLE: Duration = Duration::from_secs(10);
+
+/// And then this many equal readings must follow each other.
+const EQUAL_READINGS: usize = 3;
+
+/// What all sides show at one moment.
+struct Reading {
+    direct: Targets,
+    discovered: Targets,
+    last: Targets,
+}
+
+impl World {
+    /// Returns what the direct side shows once all sides show the same and have seen all markers.
+    pub(super) async fn agree(
+        &mut self,
+        markers: &[Marker],
+        within: Duration,
+    ) -> anyhow::Result<Targets> {
+        let deadline = Instant::now() + within;
+        let mut equal = 0;
+        let mut before: Option<Targets> = None;
+        loop {
+            self.periplus.check()?;
+            let reading = self.reading().await?;
+            let mut problems = unseen(markers, &reading);
+            let differences = self.differences(&reading).await?;
+            if !differences.is_empty() {
+                let _ = write!(problems, "{differences}");
+            }
+            // A job that a marker cannot speak for must also hold still.
+            let same = before
+                .as_ref()
+                .is_some_and(|b| same_targets(b, &reading.direct));
+            let settled = self.last_step.elapsed() >= SETTLE;
+            equal = match (problems.is_empty(), settled) {
+                (true, true) if same => equal + 1,
+                (true, true) => 1,
+                _ => 0,
+            };
+            let needed = if speechless(markers, &reading) {
+                EQUAL_READINGS
+            } else {
+                0
+            };
+            if problems.is_empty() && equal >= needed {
+                return Ok(reading.direct);
+            }
+            // Three equal readings take what they take; a deadline shorter than that must not fail them.
+            let patience = if needed > 0 {
+                deadline.max(self.last_step + 2 * SETTLE)
+            } else {
+                deadline
+            };
+            if Instant::now() > patience {
+                bail!(
+                    "the sides do not agree after {} s\n{problems}",
+                    within.as_secs()
+                );
+            }
+            before = Some(reading.direct);
+            sleep(EVERY).await;
+        }
+    }
+
+    async fn reading(&mut self) -> anyhow::Result<Reading> {
+        let [direct, discovered, last] = &mut self.servers[..] else {
+            bail!("there are not three servers");
+        };
+        let (direct, discovered, last) =
+            tokio::try_join!(direct.targets(), discovered.targets(), last.targets())?;
+        Ok(Reading {
+            direct,
+            discovered,
+            last,
+        })
+    }
+
+    async fn differences(&self, reading: &Reading) -> anyhow::Result<Differences> {
+        let never = |_: &str, _: &Labels| false;
+        let direct = &reading.direct;
+        let last = Differences::between(direct, &reading.last, Side::Final, &never);
+        if !last.is_empty() {
+            return Ok(last);
+        }
+        let found = Differences::between(direct, &reading.discovered, Side::Discovered, &never);
+        if found.is_empty() {
+            return Ok(found);
+        }
+        // Only now it matters what else Periplus discovers.
+        let lists = self.lists("discovered").await?;
+        let twin = |job: &str, labels: &Labels| discovers(&lists, job, labels);
+        Ok(Differences::between(
+            direct,
+            &reading.discovered,
+            Side::Discovered,
+            &twin,
+        ))
+    }
+}
+
+/// Says which side has not seen which marker.
+fn unseen(markers: &[Marker], reading: &Reading) -> String {
+    let mut text = String::new();
+    for marker in markers {
+        let Some(object) = &marker.object else {
+            continue;
+        };
+        let mut missing = BTreeSet::new();
+        let direct = marker.sight(&reading.direct);
+        if direct == Sight::Unseen {
+            missing.insert(Side::Direct.name());
+        }
+        if marker.sight(&reading.discovered) == Sight::Unseen {
+            missing.insert(Side::Discovered.name());
+        }
+        if direct == Sight::Distinct && !marker.is_in_outcome(&reading.direct, &reading.last) {
+            missing.insert(Side::Final.name());
+        }
+        for side in missing {
+            let _ = writeln!(
+                text,
+                "    job `{}`: {side} does not show the marker {object}",
+                marker.job
+            );
+        }
+    }
+    text
+}
+
+/// Whether some side cannot show some marker, so that it proves nothing there.
+fn speechless(markers: &[Marker], reading: &Reading) -> bool {
+    markers
+        .iter()
+        .any(|m| m.object.is_none() || m.sight(&reading.direct) != Sight::Distinct)
+        || markers.is_empty()
+}
+
+fn same_targets(a: &Targets, b: &Targets) -> bool {
+    a.active_targets == b.active_targets && a.dropped_targets == b.dropped_targets
+}
+
+/// Whether a list holds a target of which these are the labels, before the job's defaults were added.
+fn discovers(lists: &BTreeMap<String, Vec<Entry>>, job: &str, labels: &Labels) -> bool {
+    let entries = lists.get(job).map_or(&[][..], Vec::as_slice);
+    entries.iter().any(|entry| {
+        entry.targets.first() == labels.get("__address__")
+            && entry
+                .labels
+                .iter()
+                .all(|(name, value)| labels.get(name) == Some(value))
+    })
+}
