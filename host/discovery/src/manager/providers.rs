@@ -7,7 +7,7 @@ use futures::FutureExt;
 use periplus_config::{Section, SectionKind};
 use periplus_core::ContentHash;
 use rustc_hash::FxHashMap;
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -190,7 +190,7 @@ impl Providers {
         let listed = Listed {
             mailbox: Arc::clone(&mailbox),
             jobs: Vec::new(),
-            config: shown(section),
+            config: section.shown(),
         };
         self.lock().insert(id, listed);
         self.by_section.insert(section.identity, id);
@@ -273,25 +273,4 @@ pub(super) fn statuses(roster: &Mutex<Roster>) -> Vec<ProviderStatus> {
         },
     );
     all.collect()
-}
-
-/// A section as people may see it. What a plugin is configured with may hold secrets that only its
-/// schema tells apart, so its values are not shown.
-fn shown(section: &Section) -> Value {
-    match &section.kind {
-        SectionKind::Static(groups) => json!({ "groups": groups.len() }),
-        SectionKind::File(file) => json!({
-            "files": file.patterns.iter().map(|p| p.display().to_string()).collect::<Vec<_>>(),
-            "refresh_interval": humantime::format_duration(file.refresh_interval).to_string(),
-        }),
-        SectionKind::Kubernetes(section) => {
-            // Secrets serialise as `<secret>`.
-            serde_json::to_value(section).unwrap_or_default()
-        }
-        SectionKind::Plugin(plugin) => json!({
-            "keys": plugin.config.as_object().map(|keys| keys.keys().collect::<Vec<_>>()),
-            "refresh_interval": humantime::format_duration(plugin.refresh_interval).to_string(),
-        }),
-        SectionKind::Missing => Value::Null,
-    }
 }

@@ -264,7 +264,7 @@ impl Run {
             {
                 self.parts.metrics.refused_labels.inc();
             }
-            let outcome = self.outcome(&transformed);
+            let outcome = self.outcome(entry, row, &transformed);
             TargetResult {
                 transformed,
                 outcome,
@@ -276,8 +276,14 @@ impl Run {
         GroupResult::with_hash(group, entry.hash, targets, form)
     }
 
-    fn outcome(&self, transformed: &LabelSet) -> Outcome {
-        let labels = populate_discovered(transformed, &self.parts.job.defaults);
+    fn outcome(&self, entry: &Entry, row: u32, transformed: &LabelSet) -> Outcome {
+        let mut labels = populate_discovered(transformed, &self.parts.job.defaults);
+        if self.parts.chain.is_empty()
+            && let Some(own) = entry.group.targets.get(row as usize)
+        {
+            // Rules that give two labels one name visit a target's own labels first.
+            labels.set_own(own);
+        }
         populate(labels, &self.relabeler)
     }
 
