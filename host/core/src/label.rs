@@ -16,7 +16,7 @@ use std::sync::Arc;
 use serde::de::{MapAccess, Visitor};
 
 pub use builder::{BuilderIter, LabelBuilder};
-pub(crate) use builder::{Copied, Scratch};
+pub(crate) use builder::{Copied, LabelRef, Scratch};
 
 use crate::hash::{ContentHash, ContentHasher};
 use names::Names;
@@ -38,6 +38,9 @@ pub struct LabelSet {
 pub struct Iter<'a> {
     set: &'a LabelSet,
     at: usize,
+    /// Where the next name and the next value begin.
+    name: usize,
+    value: usize,
 }
 
 // === impl LabelSet ===
@@ -46,12 +49,12 @@ impl LabelSet {
     /// The value of a label, if it is there (it may be empty).
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.names.position(name).map(|at| self.value(at))
+        self.names.find(name).ok().map(|at| self.value(at))
     }
 
     /// Names and values in ascending order of the names' bytes.
     pub fn iter(&self) -> Iter<'_> {
-        Iter { set: self, at: 0 }
+        self.iter_at(0)
     }
 
     /// The number of labels.
@@ -112,6 +115,15 @@ impl LabelSet {
     #[must_use]
     pub fn memory(&self) -> usize {
         self.values.as_bytes().len()
+    }
+
+    fn iter_at(&self, at: usize) -> Iter<'_> {
+        Iter {
+            set: self,
+            at,
+            name: self.names.start(at),
+            value: self.values.start(at),
+        }
     }
 
     fn name(&self, at: usize) -> &str {
@@ -232,9 +244,13 @@ impl<'a> Iterator for Iter<'a> {
         if self.at == self.set.len() {
             return None;
         }
-        let label = (self.set.name(self.at), self.set.value(self.at));
-        self.at += 1;
-        Some(label)
+        let (name, name_end) = self.set.names.get_from(self.at, self.name);
+        let (value, value_end) = self
+            .set
+            .values
+            .get_from(self.at, self.set.len(), self.value);
+        (self.at, self.name, self.value) = (self.at + 1, name_end, value_end);
+        Some((name, value))
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {

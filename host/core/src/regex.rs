@@ -31,6 +31,8 @@ pub struct Regex(Arc<Compiled>);
 struct Compiled {
     pattern: String,
     shape: Shape,
+    /// What every match begins with, at the beginning of the value.
+    prefix: String,
     engine: meta::Regex,
     /// Names of the groups, from the first one on; empty for those without.
     names: Vec<String>,
@@ -57,10 +59,12 @@ impl Regex {
             .build_from_hir(&translate::translate(&parsed))
             .map_err(|_| RegexError::new(ErrorKind::Large, &expression))?;
         let shape = Shape::of(&parsed);
+        let prefix = shape::prefix(&parsed);
         let pattern = pattern.to_owned();
         Ok(Self(Arc::new(Compiled {
             pattern,
             shape,
+            prefix,
             engine,
             names: parsed.names,
         })))
@@ -87,11 +91,16 @@ impl Regex {
         &self.0.names
     }
 
+    /// What each value that matches begins with; empty if nothing is known.
+    pub(crate) fn prefix(&self) -> &str {
+        &self.0.prefix
+    }
+
     /// Whether the expression matches `value`.
     pub fn is_match(&self, value: &str) -> bool {
         match self.0.shape.is_match(value) {
             Some(is_match) => is_match,
-            None => self.0.engine.is_match(value),
+            None => value.starts_with(self.prefix()) && self.0.engine.is_match(value),
         }
     }
 
@@ -99,7 +108,7 @@ impl Regex {
     pub fn captures(&self, value: &str, slots: &mut Slots) -> bool {
         match self.0.shape.captures(value, slots) {
             Some(is_match) => is_match,
-            None => self.search(Input::new(value), slots),
+            None => value.starts_with(self.prefix()) && self.search(Input::new(value), slots),
         }
     }
 

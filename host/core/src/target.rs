@@ -236,7 +236,7 @@ impl FinalTarget {
             .iter()
             .map(|(name, values)| (name.as_str(), values.iter().map(String::as_str).collect()))
             .collect();
-        for (name, value) in self.labels.iter() {
+        for (name, value) in &self.labels {
             let Some(name) = name.strip_prefix(PARAM_PREFIX) else {
                 continue;
             };

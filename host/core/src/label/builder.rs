@@ -2,27 +2,37 @@
 
 use std::cmp::Ordering;
 use std::ops::Range;
+use std::sync::atomic::{AtomicUsize, Ordering as Access};
 
-use super::LabelSet;
 use super::packed::Packer;
+use super::{Iter, LabelSet};
 
 /// Labels under change, at most one value for a name.
 ///
-/// Keeps the set it began with and, beside it, the changes in one text, so that a rule's change
-/// allocates nothing once that text has grown. [`LabelBuilder::reset`] begins anew in the same
-/// memory.
+/// Keeps the set it began with and, beside it, the changes in one text, so that a change allocates
+/// nothing once that text has grown. [`LabelBuilder::reset`] begins anew in the same memory.
 #[derive(Clone, Debug, Default)]
 pub struct LabelBuilder {
     base: LabelSet,
-    /// Sorted by name.
-    edits: Vec<Edit>,
-    /// Names and values of the edits; replaced ones stay until the next reset.
+    /// What became of each label of the base; empty as long as nothing did.
+    changes: Vec<Change>,
+    /// Labels that are not in the base, sorted by name.
+    added: Vec<Added>,
+    /// The changed values and added names; replaced ones stay until the next reset.
     text: String,
-    /// How many labels were added.
-    added: u32,
+    /// How many labels were ever added.
+    additions: u32,
     /// The target's own labels among those of the base, if that is known.
     own: Option<LabelSet>,
     scratch: Scratch,
+}
+
+/// The name of a label that is looked up again and again, in sets that mostly have the same names.
+#[derive(Debug)]
+pub(crate) struct LabelRef {
+    name: String,
+    /// Where the name was found last, or would have been.
+    hint: AtomicUsize,
 }
 
 /// Memory for rules that must compute a text before they can set it.
@@ -48,21 +58,32 @@ pub(crate) struct Copied {
     pub(crate) end: usize,
 }
 
+#[derive(Clone, Debug, PartialEq)]
+enum Change {
+    None,
+    Value(Range<usize>),
+    Removed,
+    /// Removed, and added again later.
+    Again(Range<usize>, u32),
+}
+
 #[derive(Clone, Debug)]
-struct Edit {
+struct Added {
     name: Range<usize>,
-    /// `None`: the label was removed.
-    value: Option<Range<usize>>,
-    /// When the label was added; `None` if it only changed its value.
-    added: Option<u32>,
+    value: Range<usize>,
+    /// The number of this addition.
+    number: u32,
 }
 
 /// The labels of a builder, in ascending order of their names.
 #[derive(Clone, Debug)]
 pub struct BuilderIter<'a> {
     builder: &'a LabelBuilder,
-    base: usize,
-    edit: usize,
+    base: Iter<'a>,
+    /// The next label of the base, and its place.
+    known: Option<(&'a str, &'a str)>,
+    place: usize,
+    added: usize,
 }
 
 // === impl LabelBuilder ===
@@ -79,10 +100,11 @@ impl LabelBuilder {
 
     /// Begins anew from the labels of `set`.
     pub fn reset(&mut self, set: &LabelSet) {
-        self.base = set.clone();
-        self.edits.clear();
+        self.base.clone_from(set);
+        self.changes.clear();
+        self.added.clear();
         self.text.clear();
-        self.added = 0;
+        self.additions = 0;
         self.own = None;
     }
 
@@ -95,80 +117,72 @@ impl LabelBuilder {
     /// The value of a label; `None` if absent.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
-        if !self.edits.is_empty()
-            && let Ok(at) = self.find(name)
-        {
-            return self.edits[at].value.clone().map(|value| &self.text[value]);
-        }
-        self.base.get(name)
+        self.get_at(name, self.base.names.find(name))
     }
 
     /// Sets a label, also to the empty value.
     pub fn set(&mut self, name: &str, value: &str) {
-        let (at, is_new) = match self.find(name) {
-            Ok(at) => (
-                at,
-                self.edits[at].value.as_ref().is_none_or(Range::is_empty),
-            ),
-            Err(at) => {
-                let known = self.base.get(name);
-                if known == Some(value) {
-                    return;
-                }
-                let is_new = known.is_none_or(str::is_empty);
-                self.insert(at, name);
-                (at, is_new)
-            }
-        };
-        let value = self.push(value);
-        let edit = &mut self.edits[at];
-        edit.value = Some(value);
-        if is_new {
-            edit.added = Some(self.added);
-            self.added += 1;
-        }
+        self.set_at(name, self.base.names.find(name), value);
     }
 
     /// Removes a label.
     pub fn remove(&mut self, name: &str) {
-        match self.find(name) {
-            Ok(at) => self.edits[at].value = None,
-            Err(at) if self.base.get(name).is_some() => self.insert(at, name),
-            Err(_) => {}
+        self.remove_at(name, self.base.names.find(name));
+    }
+
+    /// As [`LabelBuilder::get`].
+    pub(crate) fn get_ref(&self, label: &LabelRef) -> Option<&str> {
+        self.get_at(&label.name, label.find(&self.base))
+    }
+
+    /// As [`LabelBuilder::set`], but for Prometheus a label without a value is absent.
+    pub(crate) fn set_ref(&mut self, label: &LabelRef, value: &str) {
+        let place = label.find(&self.base);
+        if value.is_empty() {
+            self.remove_at(&label.name, place);
+        } else {
+            self.set_at(&label.name, place, value);
         }
     }
 
     /// Removes every label whose name does not please `keep`.
     pub fn retain(&mut self, keep: impl Fn(&str) -> bool) {
-        for edit in &mut self.edits {
-            if edit.value.is_some() && !keep(&self.text[edit.name.clone()]) {
-                edit.value = None;
-            }
-        }
-        let base = self.base.clone();
-        for (name, _) in &base {
-            // Edited ones were asked above.
-            if let Err(at) = self.find(name)
-                && !keep(name)
-            {
-                self.insert(at, name);
+        let text = &self.text;
+        self.added.retain(|added| keep(&text[added.name.clone()]));
+        for place in 0..self.base.len() {
+            if self.change(place) != &Change::Removed && !keep(self.base.name(place)) {
+                *self.change_mut(place) = Change::Removed;
             }
         }
     }
 
     /// The labels in ascending order of their names, those with an empty value too.
     pub fn iter(&self) -> BuilderIter<'_> {
+        self.iter_from("")
+    }
+
+    /// The labels whose names are not less than `name`.
+    pub(crate) fn iter_from(&self, name: &str) -> BuilderIter<'_> {
+        let place = self.base.names.lower_bound(name);
+        let mut base = self.base.iter_at(place);
+        let known = base.next();
+        let added = self
+            .added
+            .partition_point(|added| &self.text[added.name.clone()] < name);
         BuilderIter {
             builder: self,
-            base: 0,
-            edit: 0,
+            base,
+            known,
+            place,
+            added,
         }
     }
 
     /// The finished set, without labels whose value is empty.
     #[must_use]
     pub fn build(&self) -> LabelSet {
-        if self.edits.is_empty() && self.base.iter().all(|(_, value)| !value.is_empty()) {
+        let is_unchanged = self.changes.is_empty() && self.added.is_empty();
+        if is_unchanged && self.base.iter().all(|(_, value)| !value.is_empty()) {
             return self.base.clone();
         }
         let mut packer = Packer::default();
@@ -184,11 +198,17 @@ impl LabelBuilder {
     /// group's, each in any order, then those that were added, in the order in which they were.
     pub(crate) fn turn(&self, name: &str) -> u32 {
         const ADDED: u32 = 2;
-        let edit = self.find(name).ok().map(|at| &self.edits[at]);
-        if let Some(added) = edit.and_then(|edit| edit.added) {
-            return ADDED.saturating_add(added);
+        let number = match self.base.names.find(name) {
+            Ok(place) => match self.change(place) {
+                Change::Again(_, number) => Some(*number),
+                _ => None,
+            },
+            Err(_) => self.find_added(name).ok().map(|at| self.added[at].number),
+        };
+        match number {
+            Some(number) => ADDED.saturating_add(number),
+            None => u32::from(self.own.as_ref().is_some_and(|own| own.get(name).is_none())),
         }
-        u32::from(self.own.as_ref().is_some_and(|own| own.get(name).is_none()))
     }
 
     /// Lends out the scratch memory; to be given back by [`LabelBuilder::give_scratch`].
@@ -200,22 +220,84 @@ impl LabelBuilder {
         self.scratch = scratch;
     }
 
-    fn find(&self, name: &str) -> Result<usize, usize> {
-        self.edits
-            .binary_search_by(|edit| self.text[edit.name.clone()].cmp(name))
+    /// As [`LabelBuilder::get`], with the name's place in the base.
+    fn get_at(&self, name: &str, place: Result<usize, usize>) -> Option<&str> {
+        match place {
+            Ok(place) => match self.change(place) {
+                Change::None => Some(self.base.value(place)),
+                Change::Value(value) | Change::Again(value, _) => Some(&self.text[value.clone()]),
+                Change::Removed => None,
+            },
+            Err(_) if self.added.is_empty() => None,
+            Err(_) => {
+                let at = self.find_added(name).ok()?;
+                Some(&self.text[self.added[at].value.clone()])
+            }
+        }
     }
 
-    /// Makes room for a change of `name` at `at`, for now a removal.
-    fn insert(&mut self, at: usize, name: &str) {
-        let name = self.push(name);
-        self.edits.insert(
-            at,
-            Edit {
-                name,
-                value: None,
-                added: None,
+    fn set_at(&mut self, name: &str, place: Result<usize, usize>, value: &str) {
+        let was_empty = self.get_at(name, place).is_none_or(str::is_empty);
+        let value = self.push(value);
+        let number = self.additions;
+        self.additions += u32::from(was_empty);
+        match place {
+            Ok(place) => {
+                let change = self.change_mut(place);
+                *change = match change {
+                    Change::Again(_, number) if !was_empty => Change::Again(value, *number),
+                    _ if was_empty => Change::Again(value, number),
+                    _ => Change::Value(value),
+                };
+            }
+            Err(_) => match self.find_added(name) {
+                Ok(at) => {
+                    let added = &mut self.added[at];
+                    added.value = value;
+                    if was_empty {
+                        added.number = number;
+                    }
+                }
+                Err(at) => {
+                    let name = self.push(name);
+                    self.added.insert(
+                        at,
+                        Added {
+                            name,
+                            value,
+                            number,
+                        },
+                    );
+                }
             },
-        );
+        }
+    }
+
+    fn remove_at(&mut self, name: &str, place: Result<usize, usize>) {
+        match place {
+            Ok(place) => *self.change_mut(place) = Change::Removed,
+            Err(_) => {
+                if let Ok(at) = self.find_added(name) {
+                    self.added.remove(at);
+                }
+            }
+        }
+    }
+
+    fn change(&self, place: usize) -> &Change {
+        self.changes.get(place).unwrap_or(&Change::None)
+    }
+
+    fn change_mut(&mut self, place: usize) -> &mut Change {
+        if self.changes.is_empty() {
+            self.changes.resize(self.base.len(), Change::None);
+        }
+        &mut self.changes[place]
+    }
+
+    fn find_added(&self, name: &str) -> Result<usize, usize> {
+        self.added
+            .binary_search_by(|added| self.text[added.name.clone()].cmp(name))
     }
 
     fn push(&mut self, text: &str) -> Range<usize> {
@@ -234,35 +316,59 @@ impl<'a> IntoIterator for &'a LabelBuilder {
     }
 }
 
+// === impl LabelRef ===
+
+impl LabelRef {
+    pub(crate) fn new(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            hint: AtomicUsize::new(0),
+        }
+    }
+
+    /// The name's place in `set`, or where it would be.
+    fn find(&self, set: &LabelSet) -> Result<usize, usize> {
+        // Any value does: it is only where to look first.
+        let hint = self.hint.load(Access::Relaxed);
+        let place = set.names.find_near(&self.name, hint);
+        let (Ok(at) | Err(at)) = place;
+        if at != hint {
+            self.hint.store(at, Access::Relaxed);
+        }
+        place
+    }
+}
+
 // === impl BuilderIter ===
 
 impl<'a> Iterator for BuilderIter<'a> {
     type Item = (&'a str, &'a str);
 
     fn next(&mut self) -> Option<Self::Item> {
-        let LabelBuilder {
-            base, edits, text, ..
-        } = self.builder;
+        let LabelBuilder { added, text, .. } = self.builder;
         loop {
-            let edit = edits.get(self.edit);
-            let edited = edit.map(|edit| &text[edit.name.clone()]);
-            let known = (self.base < base.len()).then(|| base.name(self.base));
-            let order = match (known, edited) {
+            let next = added
+                .get(self.added)
+                .map(|added| (&text[added.name.clone()], &text[added.value.clone()]));
+            let order = match (self.known, next) {
                 (None, None) => return None,
                 (Some(_), None) => Ordering::Less,
                 (None, Some(_)) => Ordering::Greater,
-                (Some(known), Some(edited)) => known.cmp(edited),
+                (Some((known, _)), Some((added, _))) => known.cmp(added),
             };
-            if order != Ordering::Greater {
-                self.base += 1;
+            if order == Ordering::Greater {
+                self.added += 1;
+                return next;
             }
-            if order == Ordering::Less {
-                return known.map(|known| (known, base.value(self.base - 1)));
-            }
-            self.edit += 1;
-            let value = edit.and_then(|edit| edit.value.clone());
-            if let (Some(edited), Some(value)) = (edited, value) {
-                return Some((edited, &text[value]));
+            let (place, known) = (self.place, self.known);
+            self.known = self.base.next();
+            self.place += 1;
+            match self.builder.change(place) {
+                Change::None => return known,
+                Change::Value(value) | Change::Again(value, _) => {
+                    return known.map(|(name, _)| (name, &text[value.clone()]));
+                }
+                Change::Removed => {}
             }
         }
     }

@@ -65,17 +65,49 @@ impl Names {
     }
 
     pub(super) fn get(&self, at: usize) -> &str {
-        let start = if at == 0 {
+        self.get_from(at, self.start(at)).0
+    }
+
+    /// The place of a name, or where it would be.
+    pub(super) fn find(&self, name: &str) -> Result<usize, usize> {
+        let at = self.lower_bound(name);
+        if at < self.len() && self.get(at) == name {
+            Ok(at)
+        } else {
+            Err(at)
+        }
+    }
+
+    /// As [`Names::find`]; fast if `hint` is the answer.
+    pub(super) fn find_near(&self, name: &str, hint: usize) -> Result<usize, usize> {
+        if hint < self.len() && self.get(hint) == name {
+            return Ok(hint);
+        }
+        let is_below = |at: usize| self.get(at) < name;
+        let is_place = hint <= self.len()
+            && (hint == 0 || is_below(hint - 1))
+            && (hint == self.len() || self.get(hint) > name);
+        if is_place { Err(hint) } else { self.find(name) }
+    }
+
+    /// Where the name before `at` ends.
+    pub(super) fn start(&self, at: usize) -> usize {
+        if at == 0 {
             0
         } else {
             self.ends[at - 1] as usize
-        };
-        &self.text[start..self.ends[at] as usize]
+        }
     }
 
-    pub(super) fn position(&self, name: &str) -> Option<usize> {
-        let at = self.lower_bound(name);
-        (at < self.len() && self.get(at) == name).then_some(at)
+    /// The name at `at`, which begins at `start`, and where it ends.
+    pub(super) fn get_from(&self, at: usize, start: usize) -> (&str, usize) {
+        let end = self.ends[at] as usize;
+        (&self.text[start..end], end)
+    }
+
+    /// Whether this is the list of these names.
+    pub(super) fn is(&self, text: &str, ends: &[u32]) -> bool {
+        *self.ends == *ends && *self.text == *text
     }
 
     /// The first name that is not less than `name`.

@@ -7,7 +7,8 @@
 use std::cell::RefCell;
 use std::sync::Arc;
 
-use super::{LabelSet, names};
+use super::LabelSet;
+use super::names::{self, Names};
 
 /// Bits of an entry in one byte: ASCII has seven.
 const BITS: usize = 7;
@@ -31,6 +32,8 @@ struct Buffers {
     values: String,
     value_ends: Vec<usize>,
     packed: String,
+    /// The names of the last sets, the last one first: the next set mostly has the same.
+    recent: [Option<Arc<Names>>; 4],
 }
 
 // === impl Packed ===
@@ -42,17 +45,36 @@ impl Packed {
 
     /// The value at `at` of `count`.
     pub(super) fn get(&self, at: usize, count: usize) -> &str {
+        self.get_from(at, count, self.start(at)).0
+    }
+
+    /// Where the value before `at` ends.
+    pub(super) fn start(&self, at: usize) -> usize {
+        if at == 0 { 0 } else { self.end(at - 1) }
+    }
+
+    /// The value at `at` of `count`, which begins at `start`, and where it ends.
+    pub(super) fn get_from(&self, at: usize, count: usize, start: usize) -> (&str, usize) {
+        let table = 1 + count * self.width();
+        let end = self.end(at);
+        (&self.0[table + start..table + end], end)
+    }
+
+    fn end(&self, at: usize) -> usize {
         let bytes = self.0.as_bytes();
-        let width = usize::from(bytes[0]);
-        let end = |at: usize| {
-            let entry = &bytes[1 + at * width..][..width];
-            entry
-                .iter()
-                .fold(0_usize, |end, byte| end << BITS | usize::from(*byte))
-        };
-        let start = if at == 0 { 0 } else { end(at - 1) };
-        let table = 1 + count * width;
-        &self.0[table + start..table + end(at)]
+        if self.width() == 2 {
+            // By far the most frequent one: the values of a target have a few hundred bytes.
+            let at = 1 + at * 2;
+            return usize::from(bytes[at]) << BITS | usize::from(bytes[at + 1]);
+        }
+        let entry = &bytes[1 + at * self.width()..][..self.width()];
+        entry
+            .iter()
+            .fold(0_usize, |end, byte| end << BITS | usize::from(*byte))
+    }
+
+    fn width(&self) -> usize {
+        usize::from(self.0.as_bytes()[0])
     }
 }
 
@@ -77,7 +99,7 @@ impl Packer {
     pub(super) fn finish(mut self) -> LabelSet {
         let buffers = &mut self.0;
         let set = LabelSet {
-            names: names::intern(&buffers.names, &buffers.name_ends),
+            names: buffers.intern(),
             values: buffers.pack(),
         };
         buffers.clear();
@@ -89,6 +111,21 @@ impl Packer {
 // === impl Buffers ===
 
 impl Buffers {
+    fn intern(&mut self) -> Arc<Names> {
+        let is_it = |names: &Option<Arc<Names>>| {
+            names
+                .as_ref()
+                .is_some_and(|names| names.is(&self.names, &self.name_ends))
+        };
+        let at = self.recent.iter().position(is_it).unwrap_or_else(|| {
+            let last = self.recent.len() - 1;
+            self.recent[last] = Some(names::intern(&self.names, &self.name_ends));
+            last
+        });
+        self.recent[..=at].rotate_right(1);
+        self.recent[0].clone().unwrap_or_else(Names::none)
+    }
+
     fn pack(&mut self) -> Packed {
         if self.value_ends.is_empty() {
             return Packed::default();

@@ -69,7 +69,7 @@ pub(super) fn parse(expression: &str) -> Result<Parsed> {
 
 // === impl Parser ===
 
-impl<'a> Parser<'a> {
+impl Parser<'_> {
     /// Reads one item; tells whether it was a repetition operator.
     fn item(&mut self, next: char) -> Result<bool> {
         let one_line = self.flags.one_line;

@@ -36,6 +36,22 @@ pub(super) enum Group {
     Wildcard,
 }
 
+/// The text that every value which matches begins with; empty if there is none.
+pub(super) fn prefix(parsed: &Parsed) -> String {
+    let root = parsed.tree.node(parsed.root);
+    match (root.op, &root.subs[..]) {
+        (Op::Concat, [first, second, ..]) if parsed.tree.node(*first).op == Op::BeginText => {
+            let second = parsed.tree.node(*second);
+            let is_literal = second.op == Op::Literal;
+            is_literal
+                .then(|| plain_text(second))
+                .flatten()
+                .unwrap_or_default()
+        }
+        _ => String::new(),
+    }
+}
+
 // === impl Shape ===
 
 impl Shape {

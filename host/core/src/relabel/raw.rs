@@ -36,6 +36,10 @@ fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D:
     Ok(Some(Option::deserialize(deserializer)?.unwrap_or_default()))
 }
 
+#[allow(
+    clippy::option_option,
+    reason = "absent, null and a text are three things"
+)]
 fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<String>>, D::Error> {
     Option::deserialize(deserializer).map(Some)
 }

@@ -4,7 +4,7 @@ use md5::{Digest as _, Md5};
 
 use super::template::Template;
 use super::{Action, Rule, case};
-use crate::label::{Copied, LabelBuilder, Scratch};
+use crate::label::{Copied, LabelBuilder, LabelRef, Scratch};
 use crate::name::{NameScheme, is_valid_label_name};
 use crate::regex::{Regex, Slots};
 
@@ -18,9 +18,9 @@ pub(super) struct Step {
 /// Where the value comes from that a rule looks at.
 #[derive(Debug)]
 enum Source {
-    Label(String),
+    Label(LabelRef),
     Joined {
-        labels: Vec<String>,
+        labels: Vec<LabelRef>,
         separator: String,
     },
 }
@@ -31,13 +31,13 @@ enum Operation {
     Keep(Regex),
     Drop(Regex),
     KeepEqual {
-        target: String,
+        target: LabelRef,
     },
     DropEqual {
-        target: String,
+        target: LabelRef,
     },
     HashMod {
-        target: String,
+        target: LabelRef,
         modulus: u64,
     },
     LabelMap {
@@ -48,21 +48,28 @@ enum Operation {
     LabelDrop(Regex),
     LabelKeep(Regex),
     Lowercase {
-        target: String,
+        target: LabelRef,
     },
     Uppercase {
-        target: String,
+        target: LabelRef,
     },
 }
 
 #[derive(Debug)]
 struct Replace {
     regex: Regex,
-    target: Template,
+    target: Target,
     replacement: Template,
-    scheme: NameScheme,
     /// How many groups the templates need of a match, the whole one included.
     groups: usize,
+}
+
+/// The label that a replacement goes to.
+#[derive(Debug)]
+enum Target {
+    Label(LabelRef),
+    /// Its name depends on the match; where it expands to no valid name, nothing is set.
+    Template(Template, NameScheme),
 }
 
 // === impl Step ===
@@ -70,9 +77,9 @@ struct Replace {
 impl Step {
     pub(super) fn new(rule: &Rule) -> Self {
         let source = match &rule.source_labels[..] {
-            [label] => Source::Label(label.clone()),
+            [label] => Source::Label(LabelRef::new(label)),
             labels => Source::Joined {
-                labels: labels.to_vec(),
+                labels: labels.iter().map(|label| LabelRef::new(label)).collect(),
                 separator: rule.separator.clone(),
             },
         };
@@ -98,7 +105,7 @@ impl Step {
 impl Source {
     fn value<'a>(&self, labels: &'a LabelBuilder, joined: &'a mut String) -> &'a str {
         match self {
-            Self::Label(label) => labels.get(label).unwrap_or_default(),
+            Self::Label(label) => labels.get_ref(label).unwrap_or_default(),
             Self::Joined {
                 labels: names,
                 separator,
@@ -108,7 +115,7 @@ impl Source {
                     if at > 0 {
                         joined.push_str(separator);
                     }
-                    joined.push_str(labels.get(name).unwrap_or_default());
+                    joined.push_str(labels.get_ref(name).unwrap_or_default());
                 }
                 joined
             }
@@ -121,7 +128,7 @@ impl Source {
 impl Operation {
     fn new(rule: &Rule) -> Self {
         let regex = rule.regex.clone();
-        let target = rule.target_label.clone();
+        let target = LabelRef::new(&rule.target_label);
         match rule.action {
             Action::Replace => Self::Replace(Replace::new(rule)),
             Action::Keep => Self::Keep(regex),
@@ -155,10 +162,10 @@ impl Operation {
             Self::Keep(regex) => return regex.is_match(source.value(labels, joined)),
             Self::Drop(regex) => return !regex.is_match(source.value(labels, joined)),
             Self::KeepEqual { target } => {
-                return labels.get(target).unwrap_or_default() == source.value(labels, joined);
+                return labels.get_ref(target).unwrap_or_default() == source.value(labels, joined);
             }
             Self::DropEqual { target } => {
-                return labels.get(target).unwrap_or_default() != source.value(labels, joined);
+                return labels.get_ref(target).unwrap_or_default() != source.value(labels, joined);
             }
             Self::Replace(replace) => replace.apply(source, labels, scratch),
             Self::LabelMap {
@@ -172,15 +179,15 @@ impl Operation {
             Self::LabelKeep(regex) => labels.retain(|name| regex.is_match(name)),
             Self::HashMod { target, modulus } => {
                 let hash = last_half_of_md5(source.value(labels, joined));
-                set_or_remove(labels, target, itoa::Buffer::new().format(hash % modulus));
+                labels.set_ref(target, itoa::Buffer::new().format(hash % modulus));
             }
             Self::Lowercase { target } => {
                 let lower = case::to_lower(source.value(labels, joined));
-                set_or_remove(labels, target, &lower);
+                labels.set_ref(target, &lower);
             }
             Self::Uppercase { target } => {
                 let upper = case::to_upper(source.value(labels, joined));
-                set_or_remove(labels, target, &upper);
+                labels.set_ref(target, &upper);
             }
         }
         true
@@ -195,15 +202,6 @@ fn last_half_of_md5(value: &str) -> u64 {
         .fold(0, |number, byte| number << 8 | u64::from(*byte))
 }
 
-/// For Prometheus a label without a value is absent.
-fn set_or_remove(labels: &mut LabelBuilder, name: &str, value: &str) {
-    if value.is_empty() {
-        labels.remove(name);
-    } else {
-        labels.set(name, value);
-    }
-}
-
 // === impl Replace ===
 
 impl Replace {
@@ -212,11 +210,16 @@ impl Replace {
         let target = Template::new(&rule.target_label, &regex);
         let replacement = Template::new(&rule.replacement, &regex);
         let groups = target.groups().max(replacement.groups());
+        let target = match target.as_text() {
+            Some(name) if is_valid_label_name(name, rule.scheme) => {
+                Target::Label(LabelRef::new(name))
+            }
+            _ => Target::Template(target, rule.scheme),
+        };
         Self {
             regex,
             target,
             replacement,
-            scheme: rule.scheme,
             groups,
         }
     }
@@ -238,20 +241,20 @@ impl Replace {
         if !is_match {
             return;
         }
-        let target = match self.target.as_text() {
-            Some(target) => target,
-            None => {
-                name.clear();
-                self.target.expand(value, &slots, name);
-                name
-            }
-        };
-        if !is_valid_label_name(target, self.scheme) {
-            return;
-        }
         text.clear();
         self.replacement.expand(value, &slots, text);
-        set_or_remove(labels, target, text);
+        match &self.target {
+            Target::Label(label) => labels.set_ref(label, text),
+            Target::Template(template, scheme) => {
+                name.clear();
+                template.expand(value, &slots, name);
+                match (is_valid_label_name(name, *scheme), text.is_empty()) {
+                    (false, _) => {}
+                    (true, true) => labels.remove(name),
+                    (true, false) => labels.set(name, text),
+                }
+            }
+        }
     }
 }
 
@@ -269,7 +272,11 @@ fn map_labels(
     text.clear();
     copies.clear();
     let mut slots = Slots::new(groups);
-    for (name, value) in labels.iter().filter(|(_, value)| !value.is_empty()) {
+    let prefix = regex.prefix();
+    let labels_of_prefix = labels
+        .iter_from(prefix)
+        .take_while(|(name, _)| name.starts_with(prefix));
+    for (name, value) in labels_of_prefix.filter(|(_, value)| !value.is_empty()) {
         let start = text.len();
         if regex.replace_all(name, &mut slots, text, |slots, out| {
             replacement.expand(name, slots, out);

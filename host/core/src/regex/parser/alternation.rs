@@ -200,10 +200,10 @@ impl Parser<'_> {
             if at == start + 1 {
                 out.push(subs[start]);
             } else if let (true, Some(first)) = (at > start, first) {
-                for index in start..at {
+                for (index, sub) in subs[start..at].iter_mut().enumerate() {
                     // The first one's prefix is the one that stays.
-                    subs[index] = self.remove_leading_node(subs[index], index != start);
-                    self.check_limits(subs[index])?;
+                    *sub = self.remove_leading_node(*sub, index > 0);
+                    self.check_limits(*sub)?;
                 }
                 out.push(self.prefixed(first, subs[start..at].to_vec())?);
             }

@@ -25,7 +25,7 @@ impl<'a> Parser<'a> {
             return Ok(false);
         };
         if !(0..=MAX_REPEAT).contains(&min) || max > MAX_REPEAT || (max >= 0 && min > max) {
-            return Err(self.error_before(ErrorKind::InvalidRepeatSize, self.rest, rest));
+            return Err(error_before(ErrorKind::InvalidRepeatSize, self.rest, rest));
         }
         self.repeat(Op::Repeat, min, max, rest)
     }
@@ -40,7 +40,7 @@ impl<'a> Parser<'a> {
             flags.non_greedy = !flags.non_greedy;
         }
         if let Some(last) = self.last_repeat {
-            return Err(self.error_before(ErrorKind::InvalidRepeatOp, last, after));
+            return Err(error_before(ErrorKind::InvalidRepeatOp, last, after));
         }
         let top = self
             .stack
@@ -48,7 +48,11 @@ impl<'a> Parser<'a> {
             .copied()
             .filter(|id| !self.tree.node(*id).op.is_marker());
         let (Some(sub), Some(at)) = (top, self.stack.len().checked_sub(1)) else {
-            return Err(self.error_before(ErrorKind::MissingRepeatArgument, before, after));
+            return Err(error_before(
+                ErrorKind::MissingRepeatArgument,
+                before,
+                after,
+            ));
         };
         let id = self.tree.add(op, flags);
         let node = self.tree.node_mut(id);
@@ -58,7 +62,7 @@ impl<'a> Parser<'a> {
         self.stack[at] = id;
         self.check_limits(id)?;
         if op == Op::Repeat && (min >= 2 || max >= 2) && !self.is_repeat_valid(id, MAX_REPEAT) {
-            return Err(self.error_before(ErrorKind::InvalidRepeatSize, before, after));
+            return Err(error_before(ErrorKind::InvalidRepeatSize, before, after));
         }
         self.rest = after;
         Ok(true)
@@ -84,11 +88,11 @@ impl<'a> Parser<'a> {
             .iter()
             .all(|sub| self.is_repeat_valid(*sub, limit))
     }
+}
 
-    /// An error that shows the text from `from` up to `to`, both of them ends of the expression.
-    fn error_before(&self, kind: ErrorKind, from: &str, to: &str) -> RegexError {
-        RegexError::new(kind, &from[..from.len() - to.len()])
-    }
+/// An error that shows the text from `from` up to `to`, both of them ends of the expression.
+fn error_before(kind: ErrorKind, from: &str, to: &str) -> RegexError {
+    RegexError::new(kind, &from[..from.len() - to.len()])
 }
 
 // === impl Bounds ===

@@ -26,7 +26,7 @@ fn refusals_have_upstreams_texts() {
             "relabel configuration for hashmod requires non-zero modulus",
         ),
         (
-            r#"{}"#,
+            "{}",
             "relabel configuration for replace action requires 'target_label' value",
         ),
         (
