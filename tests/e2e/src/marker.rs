@@ -29,10 +29,8 @@ pub enum Sight {
     Unseen,
     /// Discovered, and dropped by the job's rules.
     Dropped,
-    /// Scraped, and to be told from everything else by its final labels.
-    Distinct,
-    /// Scraped, and some other target looks the same after relabeling.
-    Twin,
+    /// Scraped.
+    Active,
 }
 
 static COUNTER: AtomicU32 = AtomicU32::new(1);
@@ -134,11 +132,9 @@ impl Marker {
 
     /// Where it stands with a side that shows discovered labels.
     pub fn sight(&self, targets: &Targets) -> Sight {
-        let mine = |t: &&Active| t.scrape_pool == self.job && self.is_in(&t.discovered_labels);
-        if let Some(active) = targets.active_targets.iter().find(mine) {
-            let same = |t: &&Active| is_same_outcome(t, active);
-            let twins = targets.active_targets.iter().filter(same).count() > 1;
-            return if twins { Sight::Twin } else { Sight::Distinct };
+        let mine = |t: &Active| t.scrape_pool == self.job && self.is_in(&t.discovered_labels);
+        if targets.active_targets.iter().any(mine) {
+            return Sight::Active;
         }
         let dropped = targets
             .dropped_targets

@@ -160,8 +160,46 @@ impl Prometheus {
         Ok(targets)
     }
 
+    /// How many targets of each job it discovers, those included that it does not show: of several that
+    /// are equal after relabeling it shows one, and invalid ones not at all.
+    pub async fn discovered(&self) -> anyhow::Result<BTreeMap<String, usize>> {
+        let text = self
+            .client
+            .get(format!("{}/metrics", self.url))
+            .send()
+            .await?
+            .text()
+            .await?;
+        Ok(text.lines().filter_map(discovered_line).collect())
+    }
+
     /// Ends it.
     pub async fn stop(&mut self) -> anyhow::Result<()> {
         self.process.stop().await
+    }
+}
+
+/// `prometheus_sd_discovered_targets{config="JOB",name="scrape"} 3`
+fn discovered_line(line: &str) -> Option<(String, usize)> {
+    let rest = line.strip_prefix("prometheus_sd_discovered_targets{config=\"")?;
+    let (job, count) = rest.split_once("\",name=\"scrape\"} ")?;
+    Some((
+        job.replace("\\\"", "\"").replace("\\\\", "\\"),
+        count.parse().ok()?,
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_number_of_discovered_targets_is_read_from_the_metrics() {
+        let line = r#"prometheus_sd_discovered_targets{config="a/\"b\"",name="scrape"} 12"#;
+        assert_eq!(discovered_line(line), Some(("a/\"b\"".into(), 12)));
+        assert_eq!(
+            discovered_line("prometheus_sd_discovered_targets{config=\"x\",name=\"notify\"} 1"),
+            None
+        );
     }
 }

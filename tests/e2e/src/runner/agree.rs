@@ -43,7 +43,15 @@ impl World {
         loop {
             self.periplus.check()?;
             let reading = self.reading().await?;
-            let mut problems = unseen(markers, &reading);
+            let settled = self.last_step.elapsed() >= SETTLE;
+            let mut problems = unseen(markers, &reading, &BTreeSet::new());
+            let mut mute = false;
+            if settled && !problems.is_empty() {
+                // A marker that ended up equal to another target is not to be seen. That takes a while to
+                // tell from one that has not arrived yet.
+                problems = unseen(markers, &reading, &self.folding(&reading).await?);
+                mute = true;
+            }
             let differences = self.differences(&reading).await?;
             if !differences.is_empty() {
                 let _ = write!(problems, "{differences}");
@@ -52,13 +60,12 @@ impl World {
             let same = before
                 .as_ref()
                 .is_some_and(|b| same_targets(b, &reading.direct));
-            let settled = self.last_step.elapsed() >= SETTLE;
             equal = match (problems.is_empty(), settled) {
                 (true, true) if same => equal + 1,
                 (true, true) => 1,
                 _ => 0,
             };
-            let needed = if speechless(markers, &reading) {
+            let needed = if mute || speechless(markers, &reading) {
                 EQUAL_READINGS
             } else {
                 0
@@ -96,6 +103,25 @@ impl World {
         })
     }
 
+    /// Jobs in which the direct side discovers more than it shows.
+    async fn folding(&self, reading: &Reading) -> anyhow::Result<BTreeSet<String>> {
+        let mut discovered = self.servers[0].discovered().await?;
+        discovered.retain(|job, count| {
+            let active = reading
+                .direct
+                .active_targets
+                .iter()
+                .filter(|t| t.scrape_pool == *job);
+            let dropped = reading
+                .direct
+                .dropped_targets
+                .iter()
+                .filter(|t| t.scrape_pool == *job);
+            *count > active.count() + dropped.count()
+        });
+        Ok(discovered.into_keys().collect())
+    }
+
     async fn differences(&self, reading: &Reading) -> anyhow::Result<Differences> {
         let never = |_: &str, _: &Labels| false;
         let direct = &reading.direct;
@@ -119,10 +145,10 @@ impl World {
     }
 }
 
-/// Says which side has not seen which marker.
-fn unseen(markers: &[Marker], reading: &Reading) -> String {
+/// Says which side has not seen which marker, less those of jobs that fold targets together.
+fn unseen(markers: &[Marker], reading: &Reading, folding: &BTreeSet<String>) -> String {
     let mut text = String::new();
-    for marker in markers {
+    for marker in markers.iter().filter(|m| !folding.contains(&m.job)) {
         let Some(object) = &marker.object else {
             continue;
         };
@@ -134,7 +160,7 @@ fn unseen(markers: &[Marker], reading: &Reading) -> String {
         if marker.sight(&reading.discovered) == Sight::Unseen {
             missing.insert(Side::Discovered.name());
         }
-        if direct == Sight::Distinct && !marker.is_in_outcome(&reading.direct, &reading.last) {
+        if direct == Sight::Active && !marker.is_in_outcome(&reading.direct, &reading.last) {
             missing.insert(Side::Final.name());
         }
         for side in missing {
@@ -152,7 +178,7 @@ fn unseen(markers: &[Marker], reading: &Reading) -> String {
 fn speechless(markers: &[Marker], reading: &Reading) -> bool {
     markers
         .iter()
-        .any(|m| m.object.is_none() || m.sight(&reading.direct) != Sight::Distinct)
+        .any(|m| m.object.is_none() || m.sight(&reading.direct) != Sight::Active)
         || markers.is_empty()
 }
 
