@@ -1,0 +1,111 @@
+//! The command line.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+
+/// Discovery tier for Prometheus-compatible scrapers.
+#[derive(Debug, Parser)]
+#[command(version, about, disable_help_subcommand = true)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Discover targets and serve them.
+    Run(RunArgs),
+    /// Check without running.
+    #[command(subcommand)]
+    Check(CheckCommand),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum CheckCommand {
+    /// Read a configuration with its plugins and print every error in it.
+    Config(CheckConfigArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RunArgs {
+    /// The configuration, a `prometheus.yml`.
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "PERIPLUS_CONFIG",
+        default_value = "prometheus.yml"
+    )]
+    pub(crate) config: PathBuf,
+
+    /// Address to serve on.
+    #[arg(
+        long,
+        value_name = "ADDRESS",
+        env = "PERIPLUS_LISTEN",
+        default_value = "127.0.0.1:9099"
+    )]
+    pub(crate) listen: SocketAddr,
+
+    /// How long `/-/ready` waits for jobs that are not known yet.
+    #[arg(long, value_name = "DURATION", default_value = "2m", value_parser = parse_duration)]
+    pub(crate) ready_timeout: Duration,
+
+    /// How long a job that a reload removed answers an empty list before it is 404.
+    #[arg(long, value_name = "DURATION", default_value = "24h", value_parser = parse_duration)]
+    pub(crate) removed_grace: Duration,
+
+    #[command(flatten)]
+    pub(crate) load: LoadArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CheckConfigArgs {
+    /// The configuration to check.
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+
+    #[command(flatten)]
+    pub(crate) load: LoadArgs,
+}
+
+/// What reading a configuration depends on.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct LoadArgs {
+    /// Warn about mechanisms that nothing serves, instead of refusing them; their jobs answer 503.
+    #[arg(long)]
+    pub(crate) allow_missing: bool,
+
+    /// Folder for compiled plugins; private to the user.
+    #[arg(long, value_name = "DIR", env = "PERIPLUS_PLUGIN_CACHE")]
+    pub(crate) plugin_cache: Option<PathBuf>,
+}
+
+// === impl LoadArgs ===
+
+impl LoadArgs {
+    /// The cache folder as given, else one in the user's cache folder.
+    pub(crate) fn plugin_cache(&self) -> PathBuf {
+        self.plugin_cache.clone().unwrap_or_else(|| {
+            let user_cache = std::env::var_os("XDG_CACHE_HOME")
+                .map(PathBuf::from)
+                .or_else(|| {
+                    std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache"))
+                });
+            user_cache
+                .unwrap_or_else(std::env::temp_dir)
+                .join("periplus")
+                .join("plugins")
+        })
+    }
+}
+
+/// A duration as Prometheus writes it (`90s`, `2m`, `1h30m`).
+fn parse_duration(text: &str) -> Result<Duration, String> {
+    let parsed: periplus_core::duration::PromDuration = text
+        .parse()
+        .map_err(|error: periplus_core::duration::DurationError| error.to_string())?;
+    Ok(parsed.into())
+}

@@ -1,0 +1,145 @@
+//! Reading a configuration together with the plugins that it names.
+//!
+//! The mechanisms that a file may use come from the manifests of its plugins. So the list of
+//! plugins is read first, they are loaded and asked what they serve, and then the whole file is
+//! checked, their sections against their own schemas.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use periplus_config::{
+    Config, ConfigErrors, Diagnostic, Job, LoadOptions, Places, SectionKind, load_file, plugins_of,
+};
+use periplus_plugin::{PluginHost, PluginHostOptions};
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::Registry;
+
+use crate::args::LoadArgs;
+
+/// A configuration that may be applied.
+pub(crate) struct Checked {
+    pub(crate) config: Arc<Config>,
+    pub(crate) warnings: Vec<Diagnostic>,
+}
+
+/// How the last reload ended, under Prometheus' names.
+#[derive(Clone, Debug)]
+pub(crate) struct ReloadMetrics {
+    successful: Gauge,
+    success_time: Gauge<f64, AtomicU64>,
+}
+
+/// What the plugin host needs to know of the command line.
+pub(crate) fn plugin_options(args: &LoadArgs) -> PluginHostOptions {
+    PluginHostOptions {
+        cache_dir: Some(args.plugin_cache()),
+        watch: true,
+    }
+}
+
+/// Reads and checks a configuration and its plugins. Touches nothing that runs: the plugins are
+/// staged, and take over when the caller activates them.
+pub(crate) async fn load(
+    file: &Path,
+    args: &LoadArgs,
+    host: &PluginHost,
+) -> Result<Checked, ConfigErrors> {
+    let mut errors = stage_plugins(file, host).await;
+    // A plugin that did not load explains why nobody serves its mechanism: said once is enough.
+    let allow_missing = args.allow_missing || !errors.is_empty();
+    let options = LoadOptions { mechanisms: host.mechanisms(), allow_missing };
+    match load_file(file, &options) {
+        Ok(loaded) => {
+            for job in &loaded.config.jobs {
+                errors.extend(problems_of(job, host, &loaded.places));
+            }
+            if errors.is_empty() {
+                return Ok(Checked { config: loaded.config, warnings: loaded.warnings });
+            }
+        }
+        Err(ConfigErrors(more)) => {
+            errors.extend(more.into_iter().filter(|error| !errors.contains(error)).collect::<Vec<_>>());
+        }
+    }
+    errors.sort_by(|a, b| (a.line, a.column).cmp(&(b.line, b.column)));
+    Err(ConfigErrors(errors))
+}
+
+/// Loads what `plugins:` lists, and says what is wrong with the list or with a plugin.
+async fn stage_plugins(file: &Path, host: &PluginHost) -> Vec<Diagnostic> {
+    let (list, mut errors) = match plugins_of(file) {
+        Ok(list) => (list, Vec::new()),
+        Err(ConfigErrors(errors)) => (Vec::new(), errors),
+    };
+    for (config, outcome) in host.load(&list).await {
+        if let Err(message) = outcome {
+            errors.push(Diagnostic {
+                file: file.to_path_buf(),
+                line: config.line,
+                column: 1,
+                key_path: config.key_path.clone(),
+                message,
+                hint: None,
+            });
+        }
+    }
+    errors
+}
+
+/// What only the plugins can check: a job's sections and the configurations of its transformers.
+fn problems_of(job: &Job, host: &PluginHost, places: &Places) -> Vec<Diagnostic> {
+    let mut found = Vec::new();
+    for section in &job.sections {
+        if let SectionKind::Plugin(content) = &section.kind
+            && let Err(problems) = host.check_section(&section.mechanism, content)
+        {
+            found.extend(problems.into_iter().map(|it| {
+                places.diagnostic(&section.key_path, &it.path, it.message)
+            }));
+        }
+    }
+    for transformer in &job.transformers {
+        if let Err(problems) = host.check_transformer(transformer) {
+            found.extend(problems.into_iter().map(|it| {
+                places.diagnostic(&transformer.key_path, &it.path, it.message)
+            }));
+        }
+    }
+    found
+}
+
+// === impl ReloadMetrics ===
+
+impl ReloadMetrics {
+    /// Registers the two metrics that Prometheus has for its own reloads.
+    pub(crate) fn register(registry: &mut Registry) -> Self {
+        let metrics = Self {
+            successful: Gauge::default(),
+            success_time: Gauge::default(),
+        };
+        registry.register(
+            "periplus_config_last_reload_successful",
+            "Whether the last attempt to read the configuration succeeded",
+            metrics.successful.clone(),
+        );
+        registry.register(
+            "periplus_config_last_reload_success_timestamp_seconds",
+            "When the configuration was last read with success",
+            metrics.success_time.clone(),
+        );
+        metrics
+    }
+
+    /// Notes how a reload ended.
+    pub(crate) fn outcome(&self, success: bool) {
+        self.successful.set(i64::from(success));
+        if success {
+            let now = SystemTime::now()
+                .duration_since(UNIX_EPOCH)
+                .unwrap_or_default();
+            self.success_time.set(now.as_secs_f64());
+        }
+    }
+}

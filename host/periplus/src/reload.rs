@@ -1,0 +1,80 @@
+//! Reading the configuration again, on `SIGHUP` and `POST /-/reload`.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use periplus_discovery::ManagerHandle;
+use periplus_plugin::PluginHost;
+use periplus_serve::ReloadRequest;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info, warn};
+
+use crate::args::LoadArgs;
+use crate::load;
+
+/// Owns the running configuration: the only place that applies one.
+pub(crate) struct Reloader {
+    pub(crate) config: PathBuf,
+    pub(crate) load: LoadArgs,
+    pub(crate) plugins: Arc<PluginHost>,
+    pub(crate) manager: ManagerHandle,
+    pub(crate) metrics: load::ReloadMetrics,
+}
+
+// === impl Reloader ===
+
+impl Reloader {
+    /// Reads, checks and applies the configuration. A bad one changes nothing.
+    pub(crate) async fn reload(&self) -> Result<(), String> {
+        let outcome = self.try_reload().await;
+        self.metrics.outcome(outcome.is_ok());
+        outcome
+    }
+
+    async fn try_reload(&self) -> Result<(), String> {
+        let checked = load::load(&self.config, &self.load, &self.plugins)
+            .await
+            .map_err(|errors| errors.to_string())?;
+        for warning in &checked.warnings {
+            warn!(%warning, "Configuration warning");
+        }
+        self.plugins.activate();
+        let report = self.manager.apply(checked.config).await;
+        for (key_path, reason) in &report.failed_sections {
+            error!(section = %key_path, %reason, "Cannot start a section; its job keeps what it has");
+        }
+        Ok(())
+    }
+
+    /// Serves requests and signals until `stop`.
+    pub(crate) async fn run(
+        self,
+        mut requests: mpsc::Receiver<ReloadRequest>,
+        stop: CancellationToken,
+    ) -> anyhow::Result<()> {
+        let mut hangup = signal(SignalKind::hangup())?;
+        loop {
+            let answer = tokio::select! {
+                () = stop.cancelled() => return Ok(()),
+                _ = hangup.recv() => None,
+                request = requests.recv() => match request {
+                    Some(request) => Some(request.answer),
+                    None => return Ok(()),
+                },
+            };
+            let outcome = self.reload().await;
+            match &outcome {
+                Ok(()) => info!(config = %self.config.display(), "Configuration reloaded"),
+                Err(reason) => {
+                    error!(config = %self.config.display(), %reason, "Configuration refused, the old one stays");
+                }
+            }
+            if let Some(answer) = answer {
+                // The reader may have gone; the reload has happened all the same.
+                let _ = answer.send(outcome);
+            }
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! `periplus run`: the parts started, joined and stopped in order.
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use anyhow::{Context, bail};
+use periplus_discovery::{DiscoveryMetrics, Manager, ManagerHandle, ManagerOptions};
+use periplus_kubernetes::{KubernetesMechanism, KubernetesMetrics, KubernetesOptions};
+use periplus_plugin::PluginHost;
+use periplus_serve::{About, ServeMetrics, ServeState, reload_channel, router, serve};
+use prometheus_client::registry::Registry;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use crate::args::RunArgs;
+use crate::load;
+use crate::mechanisms::AllMechanisms;
+use crate::reload::Reloader;
+
+/// Runs until a signal, or until a vital part ends.
+pub(crate) async fn run(args: RunArgs) -> anyhow::Result<()> {
+    let started = SystemTime::now();
+    // First of all, so that a port in use is said before anything else is started.
+    let listener = TcpListener::bind(args.listen)
+        .await
+        .with_context(|| format!("failed to listen on `{}`", args.listen))?;
+
+    let mut registry = Registry::default();
+    let discovery = DiscoveryMetrics::register(&mut registry);
+    let kubernetes = KubernetesMetrics::register(&mut registry);
+    let serve_metrics = ServeMetrics::register(&mut registry);
+    let reload_metrics = load::ReloadMetrics::register(&mut registry);
+    let plugins = PluginHost::new(load::plugin_options(&args.load))
+        .context("failed to prepare the plugin host")?;
+    plugins.metrics().register(&mut registry);
+
+    let mechanisms = AllMechanisms {
+        metrics: discovery.clone(),
+        kubernetes: KubernetesMechanism::new(KubernetesOptions {
+            metrics: kubernetes,
+        }),
+        plugins: Arc::clone(&plugins),
+    };
+    let (manager, handle) =
+        Manager::new(Arc::new(mechanisms), ManagerOptions { metrics: discovery });
+    let (reload, requests) = reload_channel();
+
+    let stop = CancellationToken::new();
+    let mut vital: JoinSet<(&'static str, anyhow::Result<()>)> = JoinSet::new();
+    vital.spawn(named("manager", async_ok(manager.run(stop.clone()))));
+
+    let reloader = Reloader {
+        config: args.config.clone(),
+        load: args.load.clone(),
+        plugins: Arc::clone(&plugins),
+        manager: handle.clone(),
+        metrics: reload_metrics,
+    };
+    if let Err(errors) = reloader.reload().await {
+        bail!("the configuration is not valid:\n{errors}");
+    }
+    vital.spawn(named("reloader", reloader.run(requests, stop.clone())));
+
+    let state = ServeState {
+        manager: handle.clone(),
+        plugins,
+        registry: Arc::new(registry),
+        metrics: serve_metrics,
+        reload,
+        ready_timeout: args.ready_timeout,
+        removed_grace: args.removed_grace,
+        body_cache_bytes: ServeState::DEFAULT_BODY_CACHE_BYTES,
+        about: About {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            started,
+            config_file: args.config.clone(),
+        },
+    };
+    announce(&listener, &args, &handle)?;
+    let fronts = serve(listener, router(state), stop.clone());
+    vital.spawn(named("fronts", async_ok(fronts)));
+
+    let ended = wait_for_end(&mut vital).await?;
+    stop.cancel();
+    drain(vital).await;
+    match ended {
+        None => Ok(()),
+        Some((name, outcome)) => {
+            outcome.with_context(|| format!("the {name} failed"))?;
+            bail!("the {name} ended by itself, so the host stops")
+        }
+    }
+}
+
+/// Says where to read, once; on the standard error, with the log.
+fn announce(listener: &TcpListener, args: &RunArgs, manager: &ManagerHandle) -> anyhow::Result<()> {
+    let address = listener
+        .local_addr()
+        .context("failed to read the listener's address")?;
+    let jobs = manager.directory().borrow().jobs.len();
+    if !address.ip().is_loopback() {
+        warn!(%address, "Listening beyond loopback: whoever reaches this address reads every label");
+    }
+    info!(%address, jobs, config = %args.config.display(), "Serving");
+    Ok(())
+}
+
+/// Ends at the first signal (`None`) or with the first vital part that ended.
+async fn wait_for_end(
+    vital: &mut JoinSet<(&'static str, anyhow::Result<()>)>,
+) -> anyhow::Result<Option<(&'static str, anyhow::Result<()>)>> {
+    let mut interrupt = signal(SignalKind::interrupt()).context("failed to watch for signals")?;
+    let mut terminate = signal(SignalKind::terminate()).context("failed to watch for signals")?;
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+        ended = vital.join_next() => {
+            return match ended {
+                Some(Ok(ended)) => Ok(Some(ended)),
+                Some(Err(error)) => Err(anyhow::Error::new(error).context("a vital task panicked")),
+                None => Ok(None),
+            };
+        }
+    }
+    info!("Stopping");
+    Ok(None)
+}
+
+/// Waits until every part has ended; a second signal cuts that short.
+async fn drain(mut vital: JoinSet<(&'static str, anyhow::Result<()>)>) {
+    let all = async {
+        while let Some(ended) = vital.join_next().await {
+            if let Ok((name, Err(error))) = ended {
+                warn!(part = name, error = %format!("{error:#}"), "Failed while stopping");
+            }
+        }
+    };
+    let second = async {
+        if let Ok(mut interrupt) = signal(SignalKind::interrupt()) {
+            interrupt.recv().await;
+        } else {
+            std::future::pending::<()>().await;
+        }
+    };
+    tokio::select! {
+        () = all => info!("Stopped"),
+        () = second => warn!("Stopped by a second signal, without waiting"),
+    }
+}
+
+async fn named(
+    name: &'static str,
+    future: impl Future<Output = anyhow::Result<()>>,
+) -> (&'static str, anyhow::Result<()>) {
+    (name, future.await)
+}
+
+async fn async_ok(future: impl Future<Output = ()>) -> anyhow::Result<()> {
+    future.await;
+    Ok(())
+}
