@@ -100,7 +100,7 @@ impl Regex {
     pub fn is_match(&self, value: &str) -> bool {
         match self.0.shape.is_match(value) {
             Some(is_match) => is_match,
-            None => value.starts_with(self.prefix()) && self.0.engine.is_match(value),
+            None => shape::begins_with(value, self.prefix()) && self.0.engine.is_match(value),
         }
     }
 
@@ -108,7 +108,9 @@ impl Regex {
     pub fn captures(&self, value: &str, slots: &mut Slots) -> bool {
         match self.0.shape.captures(value, slots) {
             Some(is_match) => is_match,
-            None => value.starts_with(self.prefix()) && self.search(Input::new(value), slots),
+            None => {
+                shape::begins_with(value, self.prefix()) && self.search(Input::new(value), slots)
+            }
         }
     }
 

@@ -163,12 +163,18 @@ impl LabelBuilder {
 
     /// The labels whose names are not less than `name`.
     pub(crate) fn iter_from(&self, name: &str) -> BuilderIter<'_> {
-        let place = self.base.names.lower_bound(name);
+        // Nothing is less than an empty name; comparing with one is dear, see `regex::shape`.
+        let (place, added) = if name.is_empty() {
+            (0, 0)
+        } else {
+            let is_less = |added: &Added| &self.text[added.name.clone()] < name;
+            (
+                self.base.names.lower_bound(name),
+                self.added.partition_point(is_less),
+            )
+        };
         let mut base = self.base.iter_at(place);
         let known = base.next();
-        let added = self
-            .added
-            .partition_point(|added| &self.text[added.name.clone()] < name);
         BuilderIter {
             builder: self,
             base,

@@ -117,7 +117,9 @@ impl Shape {
     /// Whether the expression matches; `None` if the engine must tell.
     pub(super) fn is_match(&self, value: &str) -> Option<bool> {
         match self {
-            Self::Literals { literals, .. } => Some(literals.iter().any(|known| known == value)),
+            Self::Literals { literals, .. } => {
+                Some(literals.iter().any(|known| is_equal(known, value)))
+            }
             Self::Wildcard {
                 prefix,
                 min,
@@ -125,8 +127,8 @@ impl Shape {
                 ..
             } => Some(
                 value.len() >= prefix.len() + min + suffix.len()
-                    && value.starts_with(prefix.as_str())
-                    && value.ends_with(suffix.as_str()),
+                    && begins_with(value, prefix)
+                    && ends_with(value, suffix),
             ),
             Self::Other => None,
         }
@@ -155,6 +157,22 @@ impl Shape {
         }
         Some(is_match)
     }
+}
+
+/// As `==`. An empty `String` points to no memory, and where the C library compares with masked
+/// vector instructions, comparing no bytes of no memory is a fault to the processor, suppressed at
+/// the price of 100 ns (perf, 2026-11, AVX-512). Hence the checks for emptiness here and below.
+fn is_equal(left: &str, right: &str) -> bool {
+    left.len() == right.len() && (left.is_empty() || left == right)
+}
+
+/// As `starts_with`, and cheap for an empty prefix.
+pub(super) fn begins_with(value: &str, prefix: &str) -> bool {
+    prefix.is_empty() || value.starts_with(prefix)
+}
+
+fn ends_with(value: &str, suffix: &str) -> bool {
+    suffix.is_empty() || value.ends_with(suffix)
 }
 
 /// How many characters `.*` or `.+` takes at least; `None` for anything else. Greedy or not is one,

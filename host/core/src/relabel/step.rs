@@ -275,7 +275,7 @@ fn map_labels(
     let prefix = regex.prefix();
     let labels_of_prefix = labels
         .iter_from(prefix)
-        .take_while(|(name, _)| name.starts_with(prefix));
+        .take_while(|(name, _)| prefix.is_empty() || name.starts_with(prefix));
     for (name, value) in labels_of_prefix.filter(|(_, value)| !value.is_empty()) {
         let start = text.len();
         if regex.replace_all(name, &mut slots, text, |slots, out| {
