@@ -111,7 +111,10 @@ impl Providers {
         };
         let drained = provider.mailbox.drain();
         let Drained {
-            updates, synced, ..
+            updates,
+            synced,
+            is_noted,
+            ..
         } = drained;
         self.metrics.received_updates.inc_by(updates);
         provider.synced = synced;
@@ -127,6 +130,9 @@ impl Providers {
         provider
             .mailbox
             .count(provider.store.groups().len(), provider.store.targets());
+        if deltas.is_empty() && !is_noted {
+            return;
+        }
         for reader in &provider.readers {
             reader.feed.deliver(&deltas, synced);
         }

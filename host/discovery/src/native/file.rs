@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use periplus_config::FileSection;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use self::scan::{Scan, Scanner};
@@ -74,7 +75,10 @@ impl File {
                 refresh_interval.min(POLL_UNWATCHED)
             };
             tokio::select! {
-                () = watch.changed() => tokio::time::sleep(DEBOUNCE).await,
+                () = watch.changed() => {
+                    updates.observed_at(Instant::now());
+                    tokio::time::sleep(DEBOUNCE).await;
+                }
                 () = tokio::time::sleep(poll) => {}
             }
         }

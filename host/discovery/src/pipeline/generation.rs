@@ -8,7 +8,7 @@ use periplus_config::Job;
 use periplus_core::LabelSet;
 use periplus_core::relabel::Relabeler;
 use periplus_core::target::{Outcome, populate, populate_discovered};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
@@ -54,9 +54,9 @@ struct Run {
     parts: Generation,
     relabeler: Relabeler,
     form: Arc<FinalForm>,
-    /// The last snapshot of older generations: what `on_error: keep` falls back to until this one
-    /// has taken over.
-    older: Option<Arc<Snapshot>>,
+    /// What older generations serve: `on_error: keep` falls back to that until this one has taken
+    /// over.
+    older: Option<watch::Receiver<Arc<Snapshot>>>,
     results: Results,
     /// Groups that a transformer failed on, with the reason: tried again.
     failed: BTreeMap<GroupKey, (Entry, Failure)>,
@@ -85,11 +85,10 @@ struct Batch {
 impl Generation {
     /// Runs until `stop` is cancelled.
     pub(crate) async fn run(self, stop: CancellationToken) {
-        let older = self.publisher.subscribe().borrow().clone();
         let run = Run {
             relabeler: Relabeler::new(&self.job.relabel_rules),
             form: Arc::new(FinalForm::of(&self.job)),
-            older: older.known.then_some(older),
+            older: Some(self.publisher.subscribe()),
             results: Results::default(),
             failed: BTreeMap::new(),
             retry: Retry {
@@ -229,30 +228,35 @@ impl Run {
 
     /// Relabels one group after the chain and puts it in its place.
     fn finish(&mut self, key: GroupKey, entry: Entry, after: Transformed) {
-        let result = match after.rows {
-            Some(rows) => Some(self.relabel(&entry, rows)),
-            None if self.results.groups().contains_key(&key) => None,
-            // Rules may have changed since then, so the last good rows go through the new ones.
-            None => self
-                .older
-                .as_ref()
-                .and_then(|older| older.groups.get(&key))
-                .map(|last| {
-                    let rows = last
-                        .targets
-                        .iter()
-                        .map(|t| (t.row, t.transformed.clone()))
-                        .collect();
-                    self.relabel(&last.entry(), rows)
-                }),
-        };
+        if let Some(rows) = after.rows {
+            let result = self.relabel(&entry, rows);
+            self.results.set(key.clone(), Some(result));
+        }
         match after.failure {
-            Some(failure) => self.failed.insert(key.clone(), (entry, failure)),
+            Some(failure) => self.failed.insert(key, (entry, failure)),
             None => self.failed.remove(&key),
         };
-        if let Some(result) = result {
+    }
+
+    /// Before this generation takes over: groups that a transformer failed on stay as they are
+    /// served now. Rules may have changed, so the last good rows go through the new ones.
+    fn fall_back(&mut self) {
+        let Some(older) = &self.older else { return };
+        let served = older.borrow().clone();
+        let held = self.held().filter_map(|(key, _)| {
+            let last = served.groups.get(key)?;
+            let rows = last.targets.iter();
+            let rows = rows
+                .map(|target| (target.row, target.transformed.clone()))
+                .collect();
+            Some((key.clone(), self.relabel(&last.entry(), rows)))
+        });
+        let held: Vec<(GroupKey, GroupResult)> = held.collect();
+        for (key, result) in held {
             self.results.set(key, Some(result));
         }
+        self.results.settle();
+        self.older = None;
     }
 
     fn relabel(&self, entry: &Entry, rows: Vec<Row>) -> GroupResult {
@@ -287,29 +291,39 @@ impl Run {
         populate(labels, &self.relabeler)
     }
 
-    /// Why groups that were delivered are in no result, in words.
+    /// Why groups that were delivered are neither in a result nor served already, in words.
     fn withheld(&self) -> impl Iterator<Item = String> {
-        let held = self
-            .failed
-            .iter()
-            .filter(|(key, _)| !self.results.groups().contains_key(*key));
-        let reasons: BTreeSet<String> = held.map(|(_, (_, failure))| failure.to_string()).collect();
+        let served = self.older.as_ref().map(|older| older.borrow().clone());
+        let held = self.held().filter(|(key, _)| {
+            !served
+                .as_ref()
+                .is_some_and(|served| served.groups.contains_key(*key))
+        });
+        let reasons: BTreeSet<String> = held.map(|(_, failure)| failure.to_string()).collect();
         reasons.into_iter()
     }
 
+    /// Groups that a transformer failed on and that have no result.
+    fn held(&self) -> impl Iterator<Item = (&GroupKey, &Failure)> {
+        let failed = self.failed.iter().map(|(key, (_, failure))| (key, failure));
+        failed.filter(|(key, _)| !self.results.groups().contains_key(*key))
+    }
+
     fn publish(&mut self, observed: &BTreeMap<String, Instant>) {
+        self.fall_back();
         let Self { parts, results, .. } = self;
+        let groups = results.groups().clone();
         parts
             .publisher
-            .publish(parts.number, results.groups().clone(), results.sums());
-        parts.metrics.published(&parts.job.name, results.targets());
+            .publish(parts.number, groups, results.sums(), || {
+                parts.metrics.published(&parts.job.name, results.targets());
+            });
         for (mechanism, at) in observed {
             let label = MechanismLabel::new(mechanism);
             let latency = parts.metrics.publish_latency.0.get_or_create(&label);
             latency.observe(at.elapsed().as_secs_f64());
         }
         self.has_published = true;
-        self.older = None;
     }
 }
 

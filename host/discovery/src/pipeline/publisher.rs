@@ -74,12 +74,14 @@ impl Publisher {
         }
     }
 
-    /// Publishes a complete state. The first time, the generation takes over from older ones.
+    /// Publishes a complete state. The first time, the generation takes over from older ones. One
+    /// that was ended publishes and counts nothing.
     pub(crate) fn publish(
         &self,
         number: u64,
         groups: OrdMap<GroupKey, Arc<GroupResult>>,
         sums: &Sums,
+        count: impl FnOnce(),
     ) {
         let mut state = self.lock();
         let Some(at) = state.alive.iter().position(|alive| alive.number == number) else {
@@ -97,6 +99,7 @@ impl Publisher {
         };
         let snapshot = Snapshot::with_sums(job, true, missing, groups, sums);
         self.snapshots.send_replace(Arc::new(snapshot));
+        count();
     }
 
     /// Says what the newest generation waits for before it can take over.

@@ -46,6 +46,8 @@ pub(super) struct Pending {
     /// A complete state is among the changes: what else is known is gone, but for these sources.
     lapsed: Option<FxHashSet<Arc<str>>>,
     updates: u64,
+    /// The status changed in a way that matters to readers.
+    is_noted: bool,
     /// When the event behind what is merged now arrived.
     arrived: Option<Instant>,
 }
@@ -71,6 +73,8 @@ pub(crate) struct Drained {
     pub(super) lapsed: Option<FxHashSet<Arc<str>>>,
     /// Calls that brought changes.
     pub(crate) updates: u64,
+    /// Whether readers should look at the status again.
+    pub(crate) is_noted: bool,
     /// Whether the provider is synced, these changes included.
     pub(crate) synced: bool,
 }
@@ -110,6 +114,7 @@ impl Mailbox {
     pub(super) fn note(&self, change: impl FnOnce(&mut Status) -> bool) {
         let mut state = self.lock();
         if change(&mut state.status) {
+            state.pending.is_noted = true;
             self.mark(state);
         }
     }
@@ -137,12 +142,14 @@ impl Mailbox {
             changes,
             lapsed,
             updates,
+            is_noted,
             ..
         } = std::mem::take(&mut state.pending);
         Drained {
             changes,
             lapsed,
             updates,
+            is_noted,
             synced: state.status.synced,
         }
     }
@@ -188,9 +195,13 @@ impl Mailbox {
         if status.synced {
             return None;
         }
-        let why = match (&status.waiting_for, &status.last_error) {
+        let error = status.last_error.as_ref().map(|(_, error)| error);
+        let why = match (&status.waiting_for, error) {
+            (Some(what), Some(error)) if !what.contains(error.as_str()) => {
+                format!("waiting for {what}; last error: {error}")
+            }
             (Some(what), _) => format!("waiting for {what}"),
-            (None, Some((_, error))) => error.clone(),
+            (None, Some(error)) => error.clone(),
             (None, None) if status.stopped => "ended before it had delivered".to_owned(),
             (None, None) => "has not delivered yet".to_owned(),
         };

@@ -284,6 +284,34 @@ async fn swapped_links_as_of_a_config_map_are_followed() {
 
 #[cfg(unix)]
 #[tokio::test]
+async fn file_that_a_link_leads_to_is_watched_where_it_lies() {
+    use std::os::unix::fs::symlink;
+    let elsewhere = tempfile::tempdir().unwrap();
+    let real = elsewhere.path().join("real.yml");
+    fs::write(&real, "- targets: [a:1]\n").unwrap();
+    let running = Running::start(&["t.yml"], |at| symlink(&real, at.join("t.yml")).unwrap());
+    running.wait(&["t.yml:0 a:1"]).await;
+    fs::write(&real, "- targets: [b:1]\n").unwrap();
+    running.wait(&["t.yml:0 b:1"]).await;
+}
+
+#[tokio::test]
+async fn labels_of_yaml_are_texts_whatever_they_look_like() {
+    let content = "- targets: [a:1]\n  labels: {number: 1, float: 1.50, flag: true, none: null}\n";
+    let running = Running::start(&["t.yml"], |at| {
+        fs::write(at.join("t.yml"), content).unwrap();
+    });
+    running.wait(&["t.yml:0 a:1"]).await;
+    let groups = running.probe.groups();
+    let labels = &groups.values().next().unwrap().labels;
+    assert_eq!(labels.get("number"), Some("1"));
+    assert_eq!(labels.get("float"), Some("1.50"));
+    assert_eq!(labels.get("flag"), Some("true"));
+    assert_eq!(labels.get("none").unwrap_or_default(), "");
+}
+
+#[cfg(unix)]
+#[tokio::test]
 async fn swapped_link_to_the_directory_itself_is_followed() {
     use std::os::unix::fs::symlink;
     let running = Running::start(&["current/*.yml"], |at| {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use periplus_config::{Job, OnError};
 use periplus_core::LabelSet;
@@ -159,7 +160,7 @@ async fn one_change_costs_one_group() {
 
 #[tokio::test(start_paused = true)]
 async fn on_error_keep_leaves_the_last_good_result() {
-    let (host, updates, switch, _) = switched(OnError::Keep, true).await;
+    let (host, updates, switch, fake) = switched(OnError::Keep, true).await;
     updates.replace(vec![group("0", &["a:1"])]);
     host.wait_addresses("web", &["a:1"]).await;
     switch.store(false, Ordering::SeqCst);
@@ -170,6 +171,13 @@ async fn on_error_keep_leaves_the_last_good_result() {
     switch.store(true, Ordering::SeqCst);
     let healed = host.wait_addresses("web", &["b:1", "c:1"]).await;
     assert_eq!(seen(&healed), [pair("b:1", "yes"), pair("c:1", "yes")]);
+    fake.take_calls();
+    tokio::time::sleep(Duration::from_mins(5)).await;
+    assert_eq!(
+        fake.take_calls(),
+        [0; 0],
+        "what has healed is not asked again"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -183,7 +191,7 @@ async fn on_error_keep_lets_go_of_groups_that_vanish() {
     updates.apply(group("0", &[]));
     host.wait_addresses("web", &[]).await;
     switch.store(true, Ordering::SeqCst);
-    tokio::time::sleep(std::time::Duration::from_mins(5)).await;
+    tokio::time::sleep(Duration::from_mins(5)).await;
     assert!(
         addresses(&host.now("web")).is_empty(),
         "a vanished group came back"
@@ -259,6 +267,29 @@ async fn changed_rules_apply_while_a_transformer_fails() {
         [pair("a:1", "yes")],
         "the last good rows went through new rules"
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn fallback_is_what_is_served_at_the_switch_and_not_before() {
+    let (host, updates, _, _) = switched(OnError::Keep, true).await;
+    updates.replace(vec![group("0", &["a:1"])]);
+    host.wait_addresses("web", &["a:1"]).await;
+    host.mocks
+        .serve("broken", Fake::new(|_| Err("never works".to_owned())));
+    let mut changed = job("web", vec![mock("m"), mock("late")]);
+    changed.transformers = vec![transformer("broken", OnError::Keep)];
+    host.apply(vec![changed]).await;
+    let late = host.mocks.updates("late").await;
+    settle().await;
+    // The new generation has failed already; the old one goes on.
+    updates.apply(group("0", &["b:1"]));
+    host.wait_addresses("web", &["b:1"]).await;
+    late.replace(Vec::new());
+    let switched = host
+        .wait("web", |snapshot| snapshot.missing.is_empty())
+        .await;
+    assert_eq!(switched.job.sections.len(), 2);
+    assert_eq!(seen(&switched), [pair("b:1", "yes")]);
 }
 
 #[tokio::test(start_paused = true)]
