@@ -250,3 +250,6 @@ impl FinalTarget {
         params
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -14,8 +14,9 @@ static WORD: LazyLock<ClassUnicode> = LazyLock::new(|| class(r"[\p{L}\p{Nd}_]"))
 /// What Go prints as it is within quotes, beyond ASCII.
 static PRINTABLE: LazyLock<ClassUnicode> = LazyLock::new(|| class(r"[\p{L}\p{M}\p{N}\p{P}\p{S}]"));
 
-/// Characters that Unicode 15.0 assigns.
-static ASSIGNED: LazyLock<ClassUnicode> = LazyLock::new(|| parse(r"\p{age=15.0}"));
+/// Characters that Unicode 15.0 assigns. Noncharacters have an age, but are not assigned.
+static ASSIGNED: LazyLock<ClassUnicode> =
+    LazyLock::new(|| parse(r"[\p{age=15.0}--\p{Noncharacter_Code_Point}]"));
 
 /// Whether Go counts `c` among the letters and digits, or it is an underscore.
 pub(crate) fn is_word(c: char) -> bool {

@@ -177,7 +177,10 @@ const ALIASES: [(&str, &str); 42] = [
     ("Uppercaseletter", "Lu"),
 ];
 
-/// The class of a name as written, and whether it stands for what is *not* in it.
+/// A character that Unicode moved from nonspacing to spacing marks after 15.0.
+const MOVED: u32 = 0x1_171e;
+
+/// The class of a name as written.
 pub(super) fn lookup(name: &str, fold_case: bool) -> Option<Class> {
     let name = canonical(name);
     let class = match name.as_str() {
@@ -185,7 +188,8 @@ pub(super) fn lookup(name: &str, fold_case: bool) -> Option<Class> {
         "Ascii" => Class::of(&[(0, 0x7f)]),
         // Go inverts the unassigned ones, among which it does not count surrogates.
         "Assigned" => return Some(category("Cn").negated()),
-        "Lc" => category("LC"),
+        // Go has no table of what folds to a cased letter.
+        "Lc" | "Casedletter" => return Some(category("LC")),
         name if CATEGORIES.contains(&name) => category(name),
         name if SCRIPTS.contains(&name) => {
             Class::from_unicode(&unicode::class(&format!(r"\p{{Script={name}}}")))
@@ -220,8 +224,22 @@ fn category(name: &str) -> Class {
         }
         // `regex-syntax` spells cased letters in full.
         "LC" => Class::from_unicode(&unicode::class(r"[\p{Lu}\p{Ll}\p{Lt}]")),
-        _ => Class::from_unicode(&unicode::class(&format!(r"\p{{gc={name}}}"))),
+        "Mn" => {
+            let mut marks = general_category(name);
+            marks.union(&Class::of(&[(MOVED, MOVED)]));
+            marks
+        }
+        "Mc" => {
+            let mut others = general_category(name).negated();
+            others.union(&Class::of(&[(MOVED, MOVED)]));
+            others.negated()
+        }
+        _ => general_category(name),
     }
+}
+
+fn general_category(name: &str) -> Class {
+    Class::from_unicode(&unicode::class(&format!(r"\p{{gc={name}}}")))
 }
 
 /// The name as Go looks it up: without underscores, hyphens and spaces, the first letter in upper
@@ -237,4 +255,64 @@ fn canonical(name: &str) -> String {
         });
     }
     canonical
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn contains(name: &str, c: char) -> bool {
+        lookup(name, false).unwrap().contains(u32::from(c))
+    }
+
+    #[test]
+    fn names_are_found_as_go_finds_them() {
+        for name in [
+            "L",
+            "Lu",
+            "lu",
+            "l_u",
+            "Greek",
+            "gReek",
+            "Gr eek",
+            "Letter",
+            "uppercase-letter",
+            "punct",
+        ] {
+            assert!(lookup(name, false).is_some(), "{name}");
+        }
+        for name in [
+            "",
+            "X",
+            "Grek",
+            "Old_Italic",
+            "OldItalic",
+            "SignWriting",
+            "alpha",
+            "gc=Lu",
+        ] {
+            assert_eq!(lookup(name, false), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn aliases_are_sorted_for_the_search() {
+        assert!(ALIASES.is_sorted());
+        for (alias, _) in ALIASES {
+            assert!(lookup(alias, false).is_some(), "{alias}");
+        }
+    }
+
+    #[test]
+    fn classes_are_those_of_unicode_15() {
+        assert!(contains("Lu", 'A') && !contains("Lu", 'a'));
+        assert!(contains("Greek", 'α') && !contains("Greek", 'a'));
+        // Assigned later, never assigned, moved later.
+        assert!(contains("Cn", '\u{a7cb}') && !contains("Lu", '\u{a7cb}'));
+        assert!(contains("Cn", '\u{fdd0}') && !contains("Assigned", '\u{ffff}'));
+        assert!(contains("Mn", '\u{1171e}') && !contains("Mc", '\u{1171e}'));
+        // Surrogates are of a class of their own, though no text holds them.
+        assert_eq!(lookup("Cs", false).unwrap().ranges(), [(0xd800, 0xdfff)]);
+        assert!(!lookup("Cn", false).unwrap().contains(0xd800));
+    }
 }

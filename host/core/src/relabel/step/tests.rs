@@ -17,9 +17,18 @@ fn relabel(labels: &str, rules: &str) -> Option<String> {
     keep.then(|| serde_json::to_string(&builder.build()).unwrap())
 }
 
+/// Labels, rules, and the labels afterwards.
+type Case = (&'static str, &'static str, Option<&'static str>);
+
+fn check(cases: &[Case]) {
+    for (labels, rules, result) in cases {
+        assert_eq!(relabel(labels, rules).as_deref(), *result, "{rules}");
+    }
+}
+
 #[test]
-fn rules_do_what_upstreams_do() {
-    for (labels, rules, result) in [
+fn values_are_matched_whole_and_replaced() {
+    check(&[
         (
             r#"{"a":"foo","b":"bar"}"#,
             r#"[{"source_labels":["a"],"regex":"f(.*)","target_label":"d","separator":";","replacement":"ch${1}-ch${1}"}]"#,
@@ -68,6 +77,12 @@ fn rules_do_what_upstreams_do() {
             r#"[{"source_labels":["a"],"regex":"(foo)(x)?","target_label":"$2","replacement":"y"}]"#,
             Some(r#"{"a":"foo"}"#),
         ),
+    ]);
+}
+
+#[test]
+fn values_are_hashed_and_names_mapped_dropped_and_kept() {
+    check(&[
         (
             r#"{"c":"baz"}"#,
             r#"[{"source_labels":["c"],"target_label":"d","action":"hashmod","modulus":1000}]"#,
@@ -99,6 +114,12 @@ fn rules_do_what_upstreams_do() {
             r#"[{"regex":"b.*","action":"labelkeep"}]"#,
             Some(r#"{"b1":"2","b2":"3"}"#),
         ),
+    ]);
+}
+
+#[test]
+fn values_are_compared_and_mapped() {
+    check(&[
         (
             r#"{"foo":"bAr123Foo"}"#,
             r#"[{"source_labels":["foo"],"target_label":"l","action":"lowercase"},{"source_labels":["foo"],"target_label":"u","action":"uppercase"}]"#,
@@ -114,9 +135,7 @@ fn rules_do_what_upstreams_do() {
             r#"[{"source_labels":["a"],"target_label":"b","action":"dropequal"}]"#,
             None,
         ),
-    ] {
-        assert_eq!(relabel(labels, rules).as_deref(), result, "{rules}");
-    }
+    ]);
 }
 
 #[test]
