@@ -115,7 +115,7 @@ impl Manager {
                     let _: Result<(), ApplyReport> = answer.send(report);
                 }
                 () = self.wake.notified() => self.deliver().await,
-                Some(ended) = self.tasks.join_next() => log_panic(ended),
+                Some(ended) = self.tasks.join_next() => rethrow(ended),
             }
         }
     }
@@ -137,7 +137,7 @@ impl Manager {
             job.publisher.end();
         }
         self.providers.stop_all();
-        let all = async { while self.tasks.join_next().await.map(log_panic).is_some() {} };
+        let all = async { while self.tasks.join_next().await.is_some() {} };
         if tokio::time::timeout(LONGEST_END, all).await.is_err() {
             tracing::warn!("Aborted providers that did not end");
             self.tasks.shutdown().await;
@@ -145,11 +145,13 @@ impl Manager {
     }
 }
 
-fn log_panic(ended: Result<(), JoinError>) {
+/// Panics of providers and transformers are caught where they happen. One of a pipeline would leave
+/// a job frozen for good without a word: it ends the manager, which whoever runs it must notice.
+fn rethrow(ended: Result<(), JoinError>) {
     if let Err(error) = ended
-        && error.is_panic()
+        && let Ok(panic) = error.try_into_panic()
     {
-        tracing::error!(%error, "A task of discovery panicked");
+        std::panic::resume_unwind(panic);
     }
 }
 

@@ -90,7 +90,7 @@ impl Manager {
         let label = ConfigLabel {
             config: job.name.clone(),
         };
-        let _: &_ = &*self.metrics.discovered_targets.get_or_create(&label);
+        drop(self.metrics.discovered_targets.get_or_create(&label));
         let stop = CancellationToken::new();
         state
             .publisher

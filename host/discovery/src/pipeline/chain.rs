@@ -2,8 +2,10 @@
 
 use std::collections::VecDeque;
 use std::ops::Range;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
+use futures::FutureExt;
 use futures::future::select_all;
 use periplus_config::OnError;
 use periplus_core::LabelSet;
@@ -171,7 +173,10 @@ impl Link {
         if rows.is_empty() {
             return Ok(Vec::new());
         }
-        let answers = self.transformer.transform(&rows).await?;
+        let answers = AssertUnwindSafe(self.transformer.transform(&rows))
+            .catch_unwind()
+            .await;
+        let answers = answers.map_err(|_| TransformError::new("it panicked"))??;
         if answers.len() == rows.len() {
             Ok(answers)
         } else {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use periplus_discovery::{ProviderState, Stage};
+use periplus_discovery::{Manager, ManagerOptions, ProviderState, Stage};
 use serde_json::json;
 
 use crate::support::{
@@ -283,6 +283,55 @@ async fn provider_that_ends_by_itself_keeps_its_targets() {
         .map(|status| status.state)
         .collect();
     assert_eq!(states, [ProviderState::Stopped, ProviderState::Ready]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn provider_that_panics_keeps_its_targets_and_says_so() {
+    struct Panics;
+    #[async_trait::async_trait]
+    impl periplus_discovery::Discoverer for Panics {
+        async fn run(
+            self: Box<Self>,
+            updates: periplus_discovery::Updates,
+            _stop: tokio_util::sync::CancellationToken,
+        ) {
+            updates.replace(vec![group("0", &["a:1"])]);
+            panic!("a mistake of the provider");
+        }
+    }
+    struct Only;
+    impl periplus_discovery::Mechanisms for Only {
+        fn discoverer(
+            &self,
+            _section: &periplus_config::Section,
+            _name: &str,
+        ) -> Result<Box<dyn periplus_discovery::Discoverer>, String> {
+            Ok(Box::new(Panics))
+        }
+        fn transformer(
+            &self,
+            _config: &periplus_config::TransformerConfig,
+        ) -> Result<Arc<dyn periplus_discovery::Transformer>, String> {
+            Err("none".to_owned())
+        }
+    }
+    let (manager, handle) = Manager::new(Arc::new(Only), ManagerOptions::default());
+    tokio::spawn(manager.run(tokio_util::sync::CancellationToken::new()));
+    handle
+        .apply(config(vec![job("web", vec![mock("m")])]))
+        .await;
+    let mut snapshots = handle.directory().borrow().jobs["web"].snapshots.clone();
+    within(snapshots.wait_for(|snapshot| addresses(snapshot) == ["a:1"]))
+        .await
+        .unwrap();
+    settle().await;
+    let status = &handle.providers()[0];
+    assert_eq!(status.state, ProviderState::Stopped);
+    assert_eq!(
+        status.last_error.as_ref().unwrap().1,
+        "the provider panicked"
+    );
+    assert!(snapshots.borrow().known);
 }
 
 #[tokio::test(start_paused = true)]

@@ -373,6 +373,24 @@ async fn transformer_that_answers_too_few_rows_has_failed() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn transformer_that_panics_has_failed_and_takes_nothing_else_along() {
+    let host = Host::start();
+    let fake = Fake::new(|row| {
+        assert_ne!(
+            row.get("__address__"),
+            Some("panic:1"),
+            "a mistake of the plugin host"
+        );
+        Ok(vec![row.clone()])
+    });
+    host.mocks.serve("t", fake);
+    host.apply(vec![transformed(OnError::Drop)]).await;
+    let updates = host.mocks.updates("m").await;
+    updates.replace(vec![group("0", &["panic:1"]), group("1", &["ok:1"])]);
+    host.wait_addresses("web", &["ok:1"]).await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn transformer_that_does_not_exist_is_reported() {
     let host = Host::start();
     let report = host
