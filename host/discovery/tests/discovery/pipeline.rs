@@ -439,3 +439,28 @@ async fn dropped_and_invalid_targets_are_known_but_not_served_as_final() {
         3
     );
 }
+
+#[tokio::test(start_paused = true)]
+async fn rules_visit_own_labels_before_those_of_the_group_as_upstream() {
+    let host = Host::start();
+    let mut web = job("web", vec![mock("m")]);
+    web.relabel_rules = vec![crate::support::rule(serde_json::json!({
+        "regex": "of_group|of_target", "replacement": "both", "action": "labelmap",
+    }))];
+    host.apply(vec![web]).await;
+    let target = LabelSet::from_iter([("__address__", "a:1"), ("of_target", "target")]);
+    host.mocks
+        .updates("m")
+        .await
+        .replace(vec![Arc::new(periplus_core::TargetGroup {
+            source: "0".into(),
+            labels: LabelSet::from_iter([("of_group", "group")]),
+            targets: vec![target],
+        })]);
+    let snapshot = host.wait_addresses("web", &["a:1"]).await;
+    // In the order of names, the target's would be the last to be written.
+    assert_eq!(
+        served(&snapshot, Stage::Final)[0]["labels"]["both"],
+        "group"
+    );
+}
