@@ -33,7 +33,8 @@ struct Compiled {
     shape: Shape,
     /// What every match begins with, at the beginning of the value.
     prefix: String,
-    engine: meta::Regex,
+    /// `None` if the shape tells all there is.
+    engine: Option<meta::Regex>,
     /// Names of the groups, from the first one on; empty for those without.
     names: Vec<String>,
 }
@@ -54,11 +55,14 @@ impl Regex {
         let expression = format!("^(?s:{pattern})$");
         let mut parsed = parser::parse(&expression)?;
         surrogate::replace_in_prefix(&mut parsed);
-        let engine = meta::Builder::new()
-            .configure(Self::config())
-            .build_from_hir(&translate::translate(&parsed))
-            .map_err(|_| RegexError::new(ErrorKind::Large, &expression))?;
         let shape = Shape::of(&parsed);
+        let engine = if shape.needs_engine() {
+            let engine = Self::engine(&parsed);
+            // Far beyond what upstream's own limits, which were checked, let through.
+            Some(engine.ok_or_else(|| RegexError::new(ErrorKind::Large, &expression))?)
+        } else {
+            None
+        };
         let prefix = shape::prefix(&parsed);
         let pattern = pattern.to_owned();
         Ok(Self(Arc::new(Compiled {
@@ -70,10 +74,16 @@ impl Regex {
         })))
     }
 
-    fn config() -> meta::Config {
-        meta::Config::new()
+    /// `None` if the compiled expression would be too large.
+    fn engine(parsed: &parser::Parsed) -> Option<meta::Regex> {
+        let config = meta::Config::new()
             .nfa_size_limit(Some(Self::MAX_PROGRAM))
-            .hybrid_cache_capacity(Self::MAX_CACHE)
+            .hybrid_cache_capacity(Self::MAX_CACHE);
+        let hir = translate::translate(parsed);
+        meta::Builder::new()
+            .configure(config)
+            .build_from_hir(&hir)
+            .ok()
     }
 
     /// Bytes of a compiled expression. Upstream allows 128 MB for its own form of it.
@@ -100,7 +110,7 @@ impl Regex {
     pub fn is_match(&self, value: &str) -> bool {
         match self.0.shape.is_match(value) {
             Some(is_match) => is_match,
-            None => shape::begins_with(value, self.prefix()) && self.0.engine.is_match(value),
+            None => self.search(value, 0, &mut Slots::new(0)),
         }
     }
 
@@ -108,9 +118,7 @@ impl Regex {
     pub fn captures(&self, value: &str, slots: &mut Slots) -> bool {
         match self.0.shape.captures(value, slots) {
             Some(is_match) => is_match,
-            None => {
-                shape::begins_with(value, self.prefix()) && self.search(Input::new(value), slots)
-            }
+            None => self.search(value, 0, slots),
         }
     }
 
@@ -131,7 +139,7 @@ impl Regex {
             return is_match;
         }
         let (mut last_end, mut at, mut is_match) = (0, 0, false);
-        while at <= value.len() && self.search(Input::new(value).span(at..value.len()), slots) {
+        while at <= value.len() && self.search(value, at, slots) {
             is_match = true;
             let (start, end) = slots.span(0).unwrap_or((at, at));
             out.push_str(&value[last_end..start]);
@@ -149,8 +157,19 @@ impl Regex {
         is_match
     }
 
-    fn search(&self, input: Input<'_>, slots: &mut Slots) -> bool {
-        self.0.engine.search_slots(&input, slots.as_mut()).is_some()
+    /// Finds the first match that begins at `from` or later.
+    fn search(&self, value: &str, from: usize, slots: &mut Slots) -> bool {
+        let Some(engine) = &self.0.engine else {
+            return false;
+        };
+        if !shape::begins_with(value, self.prefix()) {
+            return false;
+        }
+        let input = Input::new(value).span(from..value.len());
+        if slots.count == 0 {
+            return engine.is_match(input);
+        }
+        engine.search_slots(&input, slots.as_mut()).is_some()
     }
 }
 

@@ -1,6 +1,5 @@
 //! Labels under change: a base set and what was changed since.
 
-use std::cmp::Ordering;
 use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering as Access};
 
@@ -70,6 +69,8 @@ enum Change {
 #[derive(Clone, Debug)]
 struct Added {
     name: Range<usize>,
+    /// The place in the base before which the label stands.
+    before: usize,
     value: Range<usize>,
     /// The number of this addition.
     number: u32,
@@ -256,7 +257,7 @@ impl LabelBuilder {
                     _ => Change::Value(value),
                 };
             }
-            Err(_) => match self.find_added(name) {
+            Err(before) => match self.find_added(name) {
                 Ok(at) => {
                     let added = &mut self.added[at];
                     added.value = value;
@@ -266,14 +267,13 @@ impl LabelBuilder {
                 }
                 Err(at) => {
                     let name = self.push(name);
-                    self.added.insert(
-                        at,
-                        Added {
-                            name,
-                            value,
-                            number,
-                        },
-                    );
+                    let added = Added {
+                        name,
+                        before,
+                        value,
+                        number,
+                    };
+                    self.added.insert(at, added);
                 }
             },
         }
@@ -353,19 +353,13 @@ impl<'a> Iterator for BuilderIter<'a> {
     fn next(&mut self) -> Option<Self::Item> {
         let LabelBuilder { added, text, .. } = self.builder;
         loop {
-            let next = added
-                .get(self.added)
-                .map(|added| (&text[added.name.clone()], &text[added.value.clone()]));
-            let order = match (self.known, next) {
-                (None, None) => return None,
-                (Some(_), None) => Ordering::Less,
-                (None, Some(_)) => Ordering::Greater,
-                (Some((known, _)), Some((added, _))) => known.cmp(added),
-            };
-            if order == Ordering::Greater {
+            // Places are compared, not names: that was done when the label was added.
+            let next = added.get(self.added);
+            if let Some(next) = next.filter(|next| next.before <= self.place) {
                 self.added += 1;
-                return next;
+                return Some((&text[next.name.clone()], &text[next.value.clone()]));
             }
+            self.known?;
             let (place, known) = (self.place, self.known);
             self.known = self.base.next();
             self.place += 1;

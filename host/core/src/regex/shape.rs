@@ -114,6 +114,18 @@ impl Shape {
         })
     }
 
+    /// Whether there are values, or groups of values, of which the shape alone cannot tell.
+    pub(super) fn needs_engine(&self) -> bool {
+        matches!(
+            self,
+            Self::Other
+                | Self::Literals {
+                    has_groups: true,
+                    ..
+                }
+        )
+    }
+
     /// Whether the expression matches; `None` if the engine must tell.
     pub(super) fn is_match(&self, value: &str) -> Option<bool> {
         match self {
