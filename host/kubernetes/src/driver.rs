@@ -40,6 +40,9 @@ const WATCH_GRACE: Duration = Duration::from_secs(10);
 /// Bookmarks come about every minute: a watch that is silent for this long has lost its server.
 /// They are not promised, so this costs one new watch and never a list.
 const SILENCE: Duration = Duration::from_secs(150);
+/// After a watch that was open for so long, the waits begin anew: something on the way may cut
+/// connections every minute, and that must not add up to ever longer blindness.
+const STABLE: Duration = Duration::from_secs(10);
 /// A watch that ends sooner, without an event, was refused in disguise.
 const AT_ONCE: Duration = Duration::from_secs(1);
 
@@ -194,7 +197,12 @@ impl<R: Resource, C: Consumer> Driver<R, C> {
                 if watching.is_fresh() {
                     self.report.success();
                 }
-                self.read_watch(body, timeout, &mut cursor).await
+                let opened = Instant::now();
+                let end = self.read_watch(body, timeout, &mut cursor).await;
+                if opened.elapsed() >= STABLE {
+                    self.backoff.forgive();
+                }
+                end
             }
             Err(error) => WatchEnd::NotOpened(error),
         };

@@ -222,6 +222,3 @@ impl<R: GroupSource> Consumer for GroupConsumer<R> {
         self.updates.apply_all(self.pending.drain(..));
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -1,1 +1,178 @@
+use std::fs;
 
+use periplus_config::{Authorization, BasicAuth, HeaderValues, Secret};
+
+use super::*;
+
+fn error(result: Result<Config, ApiError>) -> String {
+    result
+        .err()
+        .map(|error| error.to_string())
+        .unwrap_or_default()
+}
+
+#[test]
+fn a_kubeconfig_that_cannot_be_used_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("config");
+    let access = Access::Kubeconfig(path.clone());
+    let named = format!("cannot use kubeconfig `{}`: ", path.display());
+    let missing = error(access.load());
+    assert!(missing.starts_with(&named), "{missing}");
+    assert!(missing.contains("No such file"), "{missing}");
+    fs::write(&path, "clusters: [").unwrap();
+    let broken = error(access.load());
+    assert!(broken.starts_with(&named), "{broken}");
+    fs::write(&path, "{apiVersion: v1, kind: Config, current-context: x}").unwrap();
+    let incomplete = error(access.load());
+    assert!(
+        incomplete.starts_with(&named) && incomplete.contains("context"),
+        "{incomplete}"
+    );
+}
+
+#[test]
+fn the_service_account_gives_namespace_token_and_certificates() {
+    let folder = tempfile::tempdir().unwrap();
+    let account = ServiceAccount::new(folder.path());
+    let access = Access::InCluster(account.clone());
+    let missing = access.own_namespace().unwrap_err();
+    assert!(
+        missing.starts_with("could not determine the pod's namespace: "),
+        "{missing}"
+    );
+    fs::write(folder.path().join("namespace"), "\n").unwrap();
+    assert_eq!(
+        access.own_namespace().unwrap_err(),
+        "could not read own namespace name (empty file)"
+    );
+    fs::write(folder.path().join("namespace"), "team-a\n").unwrap();
+    assert_eq!(access.own_namespace().unwrap(), "team-a");
+
+    let no_ca = error(account.load_for("10.0.0.1", "443"));
+    assert!(no_ca.contains("ca.crt"), "{no_ca}");
+    fs::write(folder.path().join("ca.crt"), "nothing here").unwrap();
+    let empty_ca = error(account.load_for("10.0.0.1", "443"));
+    assert!(empty_ca.starts_with("no certificate in"), "{empty_ca}");
+    fs::write(
+        folder.path().join("ca.crt"),
+        "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
+    )
+    .unwrap();
+    let config = account.load_for("fd00::1", "6443").unwrap();
+    assert_eq!(config.cluster_url.to_string(), "https://[fd00::1]:6443/");
+    assert_eq!(config.root_cert.as_ref().map(Vec::len), Some(1));
+    assert!(config.auth_info.token_file.unwrap().ends_with("/token"));
+}
+
+#[test]
+fn headers_are_made_of_files_as_they_are_now() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("token");
+    let http = HttpClientConfig {
+        authorization: Some(Authorization {
+            kind: "Bearer".to_owned(),
+            credentials_file: Some(path.clone()),
+            ..Authorization::default()
+        }),
+        http_headers: [(
+            "X-Scope".to_owned(),
+            HeaderValues {
+                values: vec!["a".to_owned()],
+                ..HeaderValues::default()
+            },
+        )]
+        .into(),
+        ..HttpClientConfig::default()
+    };
+    let missing = server::headers(&http).unwrap_err().to_string();
+    assert!(
+        missing.starts_with(&format!("cannot read `{}`", path.display())),
+        "{missing}"
+    );
+    for token in ["first", "second"] {
+        fs::write(&path, format!("{token}\n")).unwrap();
+        let headers = server::headers(&http).unwrap();
+        assert_eq!(headers["authorization"], format!("Bearer {token}"));
+        assert!(headers["authorization"].is_sensitive());
+        assert_eq!(headers["x-scope"], "a");
+    }
+}
+
+#[test]
+fn basic_authentication_is_encoded() {
+    let basic_auth = BasicAuth {
+        username: "Aladdin".to_owned(),
+        password: Secret::new("open sesame"),
+        ..BasicAuth::default()
+    };
+    let http = HttpClientConfig {
+        basic_auth: Some(basic_auth),
+        ..HttpClientConfig::default()
+    };
+    let headers = server::headers(&http).unwrap();
+    assert_eq!(
+        headers["authorization"],
+        "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ=="
+    );
+}
+
+#[test]
+fn a_proxy_is_left_out_for_hosts_that_are_reached_directly() {
+    let proxy = |host: &str, no_proxy: &str| {
+        let mut http = HttpClientConfig {
+            proxy_url: Some("http://proxy.example.com:3128".to_owned()),
+            ..HttpClientConfig::default()
+        };
+        http.proxy.no_proxy = no_proxy.to_owned();
+        let url = Url::parse(&format!("https://{host}/")).unwrap();
+        server::load(&url, &http).unwrap().proxy_url.is_some()
+    };
+    for (host, no_proxy, used) in [
+        ("kube.example.com", "", true),
+        ("kube.example.com", "example.com", false),
+        ("kube.example.com", ".example.com", false),
+        ("example.com", ".example.com", true),
+        ("kube.example.com", "*.example.com", false),
+        ("kube.example.com", "other.com, kube.example.com", false),
+        ("notexample.com", "example.com", true),
+        ("kube.example.com:6443", "kube.example.com:6443", false),
+        ("kube.example.com:6443", "kube.example.com:443", true),
+        ("[fd00::1]:6443", "fd00::1", false),
+        ("10.0.0.1", "*", false),
+    ] {
+        assert_eq!(proxy(host, no_proxy), used, "{host} with {no_proxy:?}");
+    }
+}
+
+#[test]
+fn tls_settings_are_taken_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let ca = folder.path().join("ca.pem");
+    let mut http = HttpClientConfig::default();
+    http.tls.ca_file = Some(ca.clone());
+    http.tls.server_name = "kube".to_owned();
+    http.tls.insecure_skip_verify = true;
+    http.tls.cert = "CERT".to_owned();
+    http.tls.key = Secret::new("KEY");
+    let url = Url::parse("https://10.0.0.1:6443").unwrap();
+    let missing = error(server::load(&url, &http));
+    assert!(
+        missing.starts_with(&format!("cannot read `{}`", ca.display())),
+        "{missing}"
+    );
+    fs::write(
+        &ca,
+        "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
+    )
+    .unwrap();
+    let config = server::load(&url, &http).unwrap();
+    assert_eq!(config.root_cert.as_ref().map(Vec::len), Some(1));
+    assert_eq!(config.tls_server_name.as_deref(), Some("kube"));
+    assert!(config.accept_invalid_certs);
+    assert_eq!(
+        config.auth_info.client_certificate_data.as_deref(),
+        Some("Q0VSVA==")
+    );
+    assert!(config.auth_info.client_key_data.is_some());
+}

@@ -58,6 +58,11 @@ impl Backoff {
         }
     }
 
+    /// Things went well for a while: the waits begin anew.
+    pub(crate) fn forgive(&mut self) {
+        *self = Self::default();
+    }
+
     fn is_quiet(&self, now: Instant) -> bool {
         self.last
             .is_none_or(|last| now.duration_since(last) >= FORGIVEN_AFTER)
