@@ -84,6 +84,7 @@ fn section_origins(section: &Value) -> Vec<OriginPattern> {
         Value::String(text) => Url::parse(text)
             .ok()
             .and_then(|url| Origin::of(&url))
+            .filter(is_whole)
             .map(OriginPattern::exactly)
             .into_iter()
             .collect(),
@@ -91,6 +92,13 @@ fn section_origins(section: &Value) -> Vec<OriginPattern> {
         Value::Object(fields) => fields.values().flat_map(section_origins).collect(),
         _ => Vec::new(),
     }
+}
+
+/// Whether the host is all there: URLs allow braces and the like, of which a plugin may make
+/// another host.
+fn is_whole(origin: &Origin) -> bool {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
+    origin.address().is_some() || origin.host().chars().all(plain)
 }
 
 // === impl DnsGrants ===

@@ -1,0 +1,15 @@
+//! Real components in the real host: what works, and what a hostile plugin can do, which is
+//! nothing but cost itself.
+
+#[path = "plugins/lab.rs"]
+mod lab;
+#[path = "plugins/loading.rs"]
+mod loading;
+#[path = "plugins/providers.rs"]
+mod providers;
+#[path = "plugins/reload.rs"]
+mod reload;
+#[path = "plugins/shipped.rs"]
+mod shipped;
+#[path = "plugins/transformers.rs"]
+mod transformers;
