@@ -94,11 +94,13 @@ fn summary(all: impl Iterator<Item = String>) -> Option<String> {
     if all.is_empty() {
         return None;
     }
-    let mut text = all[..all.len().min(NAMED)].join("; ");
-    if all.len() > NAMED {
-        text.push_str(&format!("; and {} more", all.len() - NAMED));
-    }
-    Some(text)
+    let text = all[..all.len().min(NAMED)].join("; ");
+    let more = all.len().saturating_sub(NAMED);
+    Some(if more == 0 {
+        text
+    } else {
+        format!("{text}; and {more} more")
+    })
 }
 
 // === impl WatchReport ===

@@ -1,5 +1,7 @@
 //! Providers over real connections, against the stand-in API server.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
+
 use std::collections::BTreeSet;
 use std::sync::Once;
 use std::time::Duration;

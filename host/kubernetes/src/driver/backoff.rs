@@ -10,9 +10,9 @@ const FIRST: Duration = Duration::from_millis(800);
 /// No wait is longer, jitter aside.
 const LONGEST: Duration = Duration::from_secs(30);
 /// After so long without a failure the waits begin anew.
-const FORGIVEN_AFTER: Duration = Duration::from_secs(120);
+const FORGIVEN_AFTER: Duration = Duration::from_mins(2);
 /// What a server can ask for at most: one that says "come back tomorrow" is still asked today.
-const LONGEST_REQUESTED: Duration = Duration::from_secs(120);
+const LONGEST_REQUESTED: Duration = Duration::from_mins(2);
 
 /// Counts failures and says how long to wait after each.
 #[derive(Debug, Default)]
@@ -124,7 +124,7 @@ mod tests {
         let ten = Duration::from_secs(10);
         let wait = backoff.after_refusal(now, ten, &mut jitter);
         assert!((ten..ten * 2).contains(&wait));
-        let wait = backoff.after_refusal(now, Duration::from_secs(86_400), &mut jitter);
+        let wait = backoff.after_refusal(now, Duration::from_hours(24), &mut jitter);
         assert!(wait <= LONGEST_REQUESTED.mul_f64(1.1));
     }
 }

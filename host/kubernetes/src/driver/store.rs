@@ -89,6 +89,7 @@ impl Store {
     }
 
     /// How many objects are known.
+    #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
         self.entries.len()
     }

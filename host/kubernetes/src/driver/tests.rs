@@ -273,4 +273,4 @@ fn watch_until(end: BodyEnd, lasts: Duration, lines: &[String]) -> Answer {
     Answer::Body(pieces, end)
 }
 
-const SHORT: Duration = Duration::from_secs(60);
+const SHORT: Duration = Duration::from_mins(1);

@@ -47,12 +47,12 @@ struct Container<'a> {
 }
 
 #[derive(Debug, Default, serde::Deserialize)]
-#[serde(default, rename_all = "camelCase")]
+#[serde(default)]
 struct ContainerPort<'a> {
     #[serde(borrow)]
     name: Text<'a>,
-    #[serde(deserialize_with = "nullable")]
-    container_port: i32,
+    #[serde(rename = "containerPort", deserialize_with = "nullable")]
+    number: i32,
     #[serde(borrow)]
     protocol: Text<'a>,
 }
@@ -149,7 +149,7 @@ fn pack_containers(
         writer.number(container.ports.len() as u64);
         for port in &container.ports {
             // As upstream prints it: a negative port would turn into a huge one.
-            writer.number(i64::from(port.container_port) as u64);
+            writer.number(i64::from(port.number) as u64);
             writer.text(port.name.as_str());
             writer.text(port.protocol.as_str());
         }

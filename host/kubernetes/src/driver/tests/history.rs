@@ -213,7 +213,7 @@ fn follow(seed: u64, steps: u32) -> (BTreeMap<String, Record>, BTreeMap<String, 
         let driver =
             Driver::<Pod, _>::new(api, Collection::default(), seen.clone(), report, metrics);
         let run = timeout(
-            Duration::from_secs(86_400),
+            Duration::from_hours(24),
             driver.run(CancellationToken::new()),
         );
         assert!(run.await.is_err(), "a driver runs until it is stopped");

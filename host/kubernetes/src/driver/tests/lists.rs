@@ -191,7 +191,7 @@ async fn a_relist_that_fails_removes_nothing() {
 async fn a_page_that_stalls_is_given_up() {
     let text = list_text("10", "", &[pod("a", 1, "1.1.1.1")]);
     let run = run_for(
-        Duration::from_secs(120),
+        Duration::from_mins(2),
         [
             Answer::Body(vec![(Duration::ZERO, text[..40].to_owned())], BodyEnd::Open),
             list(10, &[pod("a", 1, "1.1.1.1")]),
@@ -217,7 +217,7 @@ async fn a_slow_page_is_read_to_its_end() {
         })
         .collect();
     let run = run_for(
-        Duration::from_secs(3600),
+        Duration::from_hours(1),
         [Answer::Body(pieces, BodyEnd::Closed), watch(&[])],
     )
     .await;
