@@ -41,6 +41,7 @@ pub(crate) async fn run(args: RunArgs) -> anyhow::Result<()> {
         metrics: discovery.clone(),
         kubernetes: KubernetesMechanism::new(KubernetesOptions {
             metrics: kubernetes,
+            ..KubernetesOptions::default()
         }),
         plugins: Arc::clone(&plugins),
     };
