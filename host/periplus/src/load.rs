@@ -49,18 +49,28 @@ pub(crate) async fn load(
     let mut errors = stage_plugins(file, host).await;
     // A plugin that did not load explains why nobody serves its mechanism: said once is enough.
     let allow_missing = args.allow_missing || !errors.is_empty();
-    let options = LoadOptions { mechanisms: host.mechanisms(), allow_missing };
+    let options = LoadOptions {
+        mechanisms: host.mechanisms(),
+        allow_missing,
+    };
     match load_file(file, &options) {
         Ok(loaded) => {
             for job in &loaded.config.jobs {
                 errors.extend(problems_of(job, host, &loaded.places));
             }
             if errors.is_empty() {
-                return Ok(Checked { config: loaded.config, warnings: loaded.warnings });
+                return Ok(Checked {
+                    config: loaded.config,
+                    warnings: loaded.warnings,
+                });
             }
         }
         Err(ConfigErrors(more)) => {
-            errors.extend(more.into_iter().filter(|error| !errors.contains(error)).collect::<Vec<_>>());
+            errors.extend(
+                more.into_iter()
+                    .filter(|error| !errors.contains(error))
+                    .collect::<Vec<_>>(),
+            );
         }
     }
     errors.sort_by(|a, b| (a.line, a.column).cmp(&(b.line, b.column)));
@@ -95,16 +105,20 @@ fn problems_of(job: &Job, host: &PluginHost, places: &Places) -> Vec<Diagnostic>
         if let SectionKind::Plugin(content) = &section.kind
             && let Err(problems) = host.check_section(&section.mechanism, content)
         {
-            found.extend(problems.into_iter().map(|it| {
-                places.diagnostic(&section.key_path, &it.path, it.message)
-            }));
+            found.extend(
+                problems
+                    .into_iter()
+                    .map(|it| places.diagnostic(&section.key_path, &it.path, it.message)),
+            );
         }
     }
     for transformer in &job.transformers {
         if let Err(problems) = host.check_transformer(transformer) {
-            found.extend(problems.into_iter().map(|it| {
-                places.diagnostic(&transformer.key_path, &it.path, it.message)
-            }));
+            found.extend(
+                problems
+                    .into_iter()
+                    .map(|it| places.diagnostic(&transformer.key_path, &it.path, it.message)),
+            );
         }
     }
     found
