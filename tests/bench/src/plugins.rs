@@ -87,10 +87,13 @@ fn config(folder: &Path, inventory: SocketAddr) -> String {
     format!(
         "
 plugins:
-  - source: 'file:{folder}/sockets.wasm'
+  - name: sockets
+    source: 'file:{folder}/sockets.wasm'
     allow: {{files: [/proc/net/tcp, /proc/net/tcp6]}}
-  - source: 'file:{folder}/known_exporters.wasm'
-  - source: 'file:{folder}/json_http.wasm'
+  - name: known-exporters
+    source: 'file:{folder}/known_exporters.wasm'
+  - name: json-http
+    source: 'file:{folder}/json_http.wasm'
 scrape_configs:
   - job_name: sockets
     sockets_sd_configs: [{{refresh_interval: 1s}}]
