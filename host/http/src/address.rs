@@ -84,18 +84,13 @@ fn refused_v6(address: Ipv6Addr, loopback: bool) -> Option<&'static str> {
 
 /// The IPv4 address that packets to `address` end at: mapped, compatible, NAT64 and 6to4 forms.
 fn embedded_v4(address: Ipv6Addr) -> Option<Ipv4Addr> {
-    let s = address.segments();
-    let from = |high: u16, low: u16| {
-        let [a, b] = high.to_be_bytes();
-        let [c, d] = low.to_be_bytes();
-        Some(Ipv4Addr::new(a, b, c, d))
-    };
-    match s {
-        [0, 0, 0, 0, 0, 0 | 0xffff, high, low] | [0, 0, 0, 0, 0xffff, 0, high, low] => {
-            from(high, low)
-        }
-        [0x64, 0xff9b, .., high, low] => from(high, low),
-        [0x2002, high, low, ..] => from(high, low),
+    let from =
+        |high: u16, low: u16| Some(Ipv4Addr::from_bits(u32::from(high) << 16 | u32::from(low)));
+    match address.segments() {
+        [0, 0, 0, 0, 0, 0 | 0xffff, high, low]
+        | [0, 0, 0, 0, 0xffff, 0, high, low]
+        | [0x64, 0xff9b, .., high, low]
+        | [0x2002, high, low, ..] => from(high, low),
         // Teredo: the client's address, inverted.
         [0x2001, 0, .., high, low] => from(!high, !low),
         _ => None,

@@ -279,7 +279,7 @@ mod tests {
     #[test]
     fn what_is_not_offered_is_refused_by_name() {
         let config = HttpClientConfig {
-            oauth2: Some(Default::default()),
+            oauth2: Some(periplus_config::OAuth2::default()),
             ..Default::default()
         };
         let error = ClientSettings::new(config).err().unwrap().to_string();

@@ -153,7 +153,7 @@ impl CallError {
         }
         let frames = error
             .downcast_ref::<wasmtime::WasmBacktrace>()
-            .map(|backtrace| innermost(backtrace))
+            .map(innermost)
             .unwrap_or_default();
         let mut text = format!("{cause}{frames}");
         crate::store::truncate(&mut text, 1024);

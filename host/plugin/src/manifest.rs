@@ -92,7 +92,7 @@ impl Manifest {
         let manifest: Self =
             serde_json::from_value(value).map_err(|e| vec![Problem::new("", &e.to_string())])?;
         let mut problems = Vec::new();
-        if exports.provider != !manifest.mechanisms.is_empty() {
+        if exports.provider == manifest.mechanisms.is_empty() {
             let text = "mechanisms are named if and only if the component exports `provider`";
             problems.push(Problem::new("/mechanisms", text));
         }

@@ -75,7 +75,7 @@ struct Driver {
 /// How one round of work ended.
 enum Finished {
     /// An answer, good or bad; the instance lives.
-    Answered(Instance, Answer),
+    Answered(Box<(Instance, Answer)>),
     /// No instance came to be.
     NotStarted(StartError),
     /// The call failed, and the store is gone.
@@ -153,7 +153,7 @@ impl Driver {
                     },
                 };
                 match instance.refresh().await {
-                    Ok(answer) => Finished::Answered(instance, answer),
+                    Ok(answer) => Finished::Answered(Box::new((instance, answer))),
                     Err(error) => Finished::Lost(error),
                 }
             }
@@ -164,7 +164,8 @@ impl Driver {
     fn finish(&mut self, finished: Finished) {
         self.work = None;
         match finished {
-            Finished::Answered(instance, answer) => {
+            Finished::Answered(answered) => {
+                let (instance, answer) = *answered;
                 self.failed_starts = 0;
                 self.answered(&instance, answer);
                 self.instance = Some(instance);

@@ -122,7 +122,7 @@ async fn follow(
     transformer: Weak<PluginTransformer>,
     mut generations: watch::Receiver<Arc<Generation>>,
 ) {
-    let mut gone = tokio::time::interval(std::time::Duration::from_secs(60));
+    let mut gone = tokio::time::interval(std::time::Duration::from_mins(1));
     loop {
         tokio::select! {
             changed = generations.changed() => if changed.is_err() { return },

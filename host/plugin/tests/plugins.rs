@@ -1,6 +1,8 @@
 //! Real components in the real host: what works, and what a hostile plugin can do, which is
 //! nothing but cost itself.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 #[path = "plugins/lab.rs"]
 mod lab;
 #[path = "plugins/loading.rs"]

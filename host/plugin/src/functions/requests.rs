@@ -139,6 +139,7 @@ impl Drop for Requests {
 mod tests {
     use super::*;
 
+    #[expect(clippy::unnecessary_wraps, reason = "it stands for an exchange")]
     fn answer(status: u16) -> Result<EgressResponse, EgressError> {
         Ok(EgressResponse {
             status,

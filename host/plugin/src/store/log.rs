@@ -127,9 +127,9 @@ fn push(line: &mut String, text: &str) {
             return;
         }
         if c.is_control() {
-            line.extend(c.escape_default())
+            line.extend(c.escape_default());
         } else {
-            line.push(c)
+            line.push(c);
         }
     }
 }

@@ -116,7 +116,7 @@ mod tests {
                 .measure_blocking(|| burn(Duration::from_millis(4), &meter))
                 .is_ok()
         );
-        let stopped = meter.measure_blocking(|| burn(Duration::from_secs(60), &meter));
+        let stopped = meter.measure_blocking(|| burn(Duration::from_mins(1), &meter));
         assert_eq!(stopped, Err(LimitPassed::Cpu(Duration::from_millis(5))));
     }
 

@@ -44,7 +44,7 @@ impl Filter {
         let mut table = Table::default();
         let (mut ends, mut cells, mut places) = (Vec::new(), Vec::new(), Vec::new());
         for (place, row) in rows.iter().enumerate().filter(|(_, row)| self.wants(row)) {
-            for (name, value) in row.iter() {
+            for (name, value) in row {
                 if !value.is_empty() && (self.reads.is_empty() || self.reads.contains(name)) {
                     cells.push(table.symbol(name));
                     cells.push(table.symbol(value));

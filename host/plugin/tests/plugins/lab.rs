@@ -73,7 +73,7 @@ impl Lab {
     }
 
     pub(crate) fn run(&self, mechanism: &str, config: Value) -> Running {
-        self.run_every(mechanism, config, Duration::from_secs(3600))
+        self.run_every(mechanism, config, Duration::from_hours(1))
     }
 
     pub(crate) fn run_every(&self, mechanism: &str, config: Value, every: Duration) -> Running {
@@ -148,7 +148,7 @@ impl Running {
 
 /// A deadline that only a hang reaches.
 pub(crate) async fn within<F: Future>(future: F) -> F::Output {
-    tokio::time::timeout(Duration::from_secs(60), future)
+    tokio::time::timeout(Duration::from_mins(1), future)
         .await
         .expect("it took a minute")
 }

@@ -119,7 +119,7 @@ async fn a_good_plugin_says_what_it_serves() {
 async fn a_section_is_checked_against_the_schema_and_defaults_are_filled_in() {
     let lab = Lab::hostile(|_| {}).await;
     let check = |config| {
-        let every = std::time::Duration::from_secs(60);
+        let every = std::time::Duration::from_mins(1);
         let periplus_config::SectionKind::Plugin(section) = section("hostile", config, every).kind
         else {
             unreachable!("it is a section of a plugin")

@@ -67,7 +67,7 @@ async fn a_guest_that_loops_is_stopped_by_its_cpu_budget() {
 #[tokio::test]
 async fn a_guest_that_loops_lets_others_run() {
     let limits = PluginLimits {
-        cpu: Some(Duration::from_secs(600)),
+        cpu: Some(Duration::from_mins(10)),
         ..Default::default()
     };
     let lab = Lab::hostile(|config| config.limits = limits).await;
@@ -329,7 +329,7 @@ async fn a_lapse_keeps_the_group_and_counts_as_a_failure() {
 #[tokio::test(flavor = "multi_thread")]
 async fn stopping_ends_a_guest_in_the_middle_of_a_call() {
     let limits = PluginLimits {
-        cpu: Some(Duration::from_secs(600)),
+        cpu: Some(Duration::from_mins(10)),
         ..Default::default()
     };
     let lab = Lab::hostile(|config| config.limits = limits).await;
