@@ -73,7 +73,7 @@ pub(crate) async fn load(
             );
         }
     }
-    errors.sort_by(|a, b| (a.line, a.column).cmp(&(b.line, b.column)));
+    errors.sort_by_key(|error| (error.line, error.column));
     Err(ConfigErrors(errors))
 }
 
