@@ -96,6 +96,7 @@ pub(crate) fn new_store(
     let mut store = Store::new(engine, state);
     store.limiter(|state| &mut state.limiter);
     store.set_hostcall_fuel(limits.output);
+    store.set_max_component_handles(MAX_HANDLES);
     store.set_epoch_deadline(1);
     let meter = Arc::clone(meter);
     store.epoch_deadline_callback(move |_| {
