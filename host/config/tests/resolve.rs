@@ -321,6 +321,15 @@ fn what_the_file_sets_is_known() {
 }
 
 #[test]
+fn a_timeout_that_an_interval_shortens_counts_as_set() {
+    // With the scraper's own ten seconds beside our three, the target would be refused.
+    assert!(job("  scrape_interval: 3s").explicit.scrape_timeout);
+    assert!(!job("  scrape_interval: 11s").explicit.scrape_timeout);
+    let text = "global: {scrape_interval: 4s}\nscrape_configs: [{job_name: j}]";
+    assert!(config(text).jobs[0].explicit.scrape_timeout);
+}
+
+#[test]
 fn the_scheme_of_names_is_inherited() {
     let text = "global: {metric_name_validation_scheme: legacy}\n\
                 scrape_configs: [{job_name: a}, {job_name: b, metric_name_validation_scheme: utf8}]";

@@ -161,7 +161,11 @@ impl Draft<'_> {
         let name_scheme = self.name_scheme.unwrap_or(global.name_scheme);
         let relabel_rules = relabel::validate(&self.relabel_rules, "target", name_scheme);
         relabel::validate(&self.metric_rules, "metric", name_scheme);
-        let explicit = self.explicit(global);
+        let mut explicit = self.explicit(global);
+        // An interval of ours that shortens the timeout needs it beside it: the scraper's own would be
+        // longer than the interval, and the target be refused.
+        explicit.scrape_timeout |=
+            explicit.scrape_interval && scrape_timeout < Global::default().scrape_timeout;
         let native = self
             .scrape_native_histograms
             .unwrap_or(global.scrape_native_histograms);
