@@ -29,7 +29,9 @@ pub use http_client::{
     TlsVersion,
 };
 pub use kubernetes::{AttachMetadata, KubernetesSection, Namespaces, Role, RoleSelector};
-pub use load::{LoadOptions, Loaded, MechanismSet, load_file, load_str, plugins_of};
+pub use load::{
+    LoadOptions, Loaded, MechanismSet, load_file, load_file_with, load_str, plugins_of,
+};
 pub use places::Places;
 pub use plugin::{
     Grants, HttpGrant, OnError, PluginConfig, PluginLimits, PluginSection, TransformerConfig,

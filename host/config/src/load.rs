@@ -36,8 +36,18 @@ pub struct Loaded {
 
 /// Reads and checks a configuration file. Paths in it are relative to its directory.
 pub fn load_file(path: &Path, options: &LoadOptions) -> Result<Loaded, ConfigErrors> {
+    load_file_with(path, options, |_, _| Vec::new())
+}
+
+/// As [`load_file`], with a check by who knows more than this crate, such as the plugins. It sees
+/// what could be read, also of a file with errors, so that all errors are told at once.
+pub fn load_file_with(
+    path: &Path,
+    options: &LoadOptions,
+    check: impl FnOnce(&Config, &Places) -> Vec<Diagnostic>,
+) -> Result<Loaded, ConfigErrors> {
     let text = read(path)?;
-    load_str(&text, path, options)
+    load(&text, path, options, check)
 }
 
 /// Checks the text of a configuration; `file_name` stands in messages, and paths in the text are
@@ -47,9 +57,20 @@ pub fn load_str(
     file_name: &Path,
     options: &LoadOptions,
 ) -> Result<Loaded, ConfigErrors> {
-    let loaded = with_document(text, file_name, options, |root, context| {
+    load(text, file_name, options, |_, _| Vec::new())
+}
+
+fn load(
+    text: &str,
+    file_name: &Path,
+    options: &LoadOptions,
+    check: impl FnOnce(&Config, &Places) -> Vec<Diagnostic>,
+) -> Result<Loaded, ConfigErrors> {
+    let loaded = with_document(text, file_name, options, |root, context, report| {
         let config = read_document(root, file_name, context);
-        (config, Places::of(root, file_name))
+        let places = Places::of(root, file_name);
+        report.add(check(&config, &places));
+        (config, places)
     });
     loaded.map(|((config, places), warnings)| Loaded {
         config: Arc::new(config),
@@ -61,7 +82,9 @@ pub fn load_str(
 /// Reads only the list of plugins, which must be loaded before the rest can be checked.
 pub fn plugins_of(path: &Path) -> Result<Vec<PluginConfig>, ConfigErrors> {
     let text = read(path)?;
-    with_document(&text, path, &LoadOptions::default(), read_plugins).map(|(plugins, _)| plugins)
+    let read =
+        |root: Option<&Value<'_>>, context: &Context<'_>, _: &Report| read_plugins(root, context);
+    with_document(&text, path, &LoadOptions::default(), read).map(|(plugins, _)| plugins)
 }
 
 /// Parses the text and lets `read` walk it; its errors win over what it gives.
@@ -69,7 +92,7 @@ fn with_document<T>(
     text: &str,
     file_name: &Path,
     options: &LoadOptions,
-    read: impl FnOnce(Option<&Value<'_>>, &Context<'_>) -> T,
+    read: impl FnOnce(Option<&Value<'_>>, &Context<'_>, &Report) -> T,
 ) -> Result<(T, Vec<Diagnostic>), ConfigErrors> {
     let report = Report::new(file_name);
     let node = yaml::parse(text, &report);
@@ -79,7 +102,7 @@ fn with_document<T>(
         report: &report,
     });
     let directory = file_name.parent().unwrap_or(Path::new(""));
-    let result = read(root.as_ref(), &Context { directory, options });
+    let result = read(root.as_ref(), &Context { directory, options }, &report);
     report.finish().map(|warnings| (result, warnings))
 }
 

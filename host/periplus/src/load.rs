@@ -10,7 +10,8 @@ use std::sync::atomic::AtomicU64;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use periplus_config::{
-    Config, ConfigErrors, Diagnostic, Job, LoadOptions, Places, SectionKind, load_file, plugins_of,
+    Config, ConfigErrors, Diagnostic, Job, LoadOptions, Places, SectionKind, load_file_with,
+    plugins_of,
 };
 use periplus_plugin::{PluginHost, PluginHostOptions};
 use prometheus_client::metrics::gauge::Gauge;
@@ -53,24 +54,27 @@ pub(crate) async fn load(
         mechanisms: host.mechanisms(),
         allow_missing,
     };
-    match load_file(file, &options) {
-        Ok(loaded) => {
-            for job in &loaded.config.jobs {
-                errors.extend(problems_of(job, host, &loaded.places));
-            }
-            if errors.is_empty() {
-                return Ok(Checked {
-                    config: loaded.config,
-                    warnings: loaded.warnings,
-                });
-            }
+    let by_plugins = |config: &Config, places: &Places| {
+        config
+            .jobs
+            .iter()
+            .flat_map(|job| problems_of(job, host, places))
+            .collect()
+    };
+    match load_file_with(file, &options, by_plugins) {
+        Ok(loaded) if errors.is_empty() => {
+            return Ok(Checked {
+                config: loaded.config,
+                warnings: loaded.warnings,
+            });
         }
+        Ok(_) => {}
         Err(ConfigErrors(more)) => {
-            errors.extend(
-                more.into_iter()
-                    .filter(|error| !errors.contains(error))
-                    .collect::<Vec<_>>(),
-            );
+            let new: Vec<_> = more
+                .into_iter()
+                .filter(|error| !errors.contains(error))
+                .collect();
+            errors.extend(new);
         }
     }
     errors.sort_by_key(|error| (error.line, error.column));

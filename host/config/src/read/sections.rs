@@ -189,7 +189,7 @@ fn refuse_missing(
     let message = if is_upstream {
         format!("nobody serves the mechanism `{mechanism}`")
     } else {
-        format!("field {key} not found in type config.ScrapeConfig")
+        format!("unknown key `{key}`")
     };
     fields
         .place(&[key])

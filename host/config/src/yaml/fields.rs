@@ -12,7 +12,6 @@ use super::value::Value;
 /// structure has and then calls [`finish`](Self::finish), which reports the keys left over.
 pub(crate) struct Fields<'a> {
     pub(crate) value: Value<'a>,
-    type_name: &'static str,
     entries: Vec<Entry<'a>>,
     known: Vec<Cow<'static, str>>,
     has_merges: bool,
@@ -29,11 +28,10 @@ struct Entry<'a> {
 // === impl Fields ===
 
 impl<'a> Fields<'a> {
-    pub(super) fn empty(value: Value<'a>, type_name: &'static str) -> Self {
+    pub(super) fn empty(value: Value<'a>) -> Self {
         let errors_before = value.report.count();
         Self {
             value,
-            type_name,
             entries: Vec::new(),
             known: Vec::new(),
             has_merges: false,
@@ -41,12 +39,8 @@ impl<'a> Fields<'a> {
         }
     }
 
-    pub(super) fn new(
-        value: Value<'a>,
-        type_name: &'static str,
-        pairs: &'a [(Rc<Node>, Rc<Node>)],
-    ) -> Self {
-        let mut fields = Self::empty(value, type_name);
+    pub(super) fn new(value: Value<'a>, pairs: &'a [(Rc<Node>, Rc<Node>)]) -> Self {
+        let mut fields = Self::empty(value);
         fields.collect(pairs);
         fields
     }
@@ -128,7 +122,7 @@ impl<'a> Fields<'a> {
     pub(crate) fn finish(&self) -> bool {
         let known: Vec<&str> = self.known.iter().map(AsRef::as_ref).collect();
         for entry in self.entries.iter().filter(|entry| !entry.taken) {
-            let message = format!("field {} not found in type {}", entry.key, self.type_name);
+            let message = format!("unknown key `{}`", entry.key);
             let hint = nearest(&entry.key, &known).map(|known| format!("did you mean `{known}`?"));
             self.value
                 .report
@@ -163,7 +157,7 @@ impl<'a> Fields<'a> {
             if done.insert(key.clone()) {
                 self.put(key, pair.0.mark, member);
             } else {
-                let message = format!("field {key} already set in type {}", self.type_name);
+                let message = format!("key `{key}` is set twice");
                 let hint = Some("remove one of the two".to_owned());
                 value.report.error(pair.0.mark, &member.path, message, hint);
             }

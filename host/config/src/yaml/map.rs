@@ -103,13 +103,13 @@ impl<'a> Value<'a> {
     /// The keys of a structure with the given name in Go.
     pub(crate) fn fields(&self, type_name: &'static str) -> Option<Fields<'a>> {
         if self.is_nil() {
-            return Some(Fields::empty(self.clone(), type_name));
+            return Some(Fields::empty(self.clone()));
         }
         let Content::Mapping(pairs) = &self.node.content else {
             self.mismatch(type_name);
             return None;
         };
-        Some(Fields::new(self.clone(), type_name, pairs))
+        Some(Fields::new(self.clone(), pairs))
     }
 
     /// Calls `visit` for each pair in the order in which they count, those of merges included.

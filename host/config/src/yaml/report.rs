@@ -61,6 +61,12 @@ impl Report {
         }
     }
 
+    /// Adds errors that a later check found.
+    pub(crate) fn add(&self, errors: Vec<Diagnostic>) {
+        self.count.set(self.count.get() + errors.len());
+        self.errors.borrow_mut().extend(errors);
+    }
+
     pub(crate) fn warning(&self, mark: Mark, path: &str, message: String, hint: Option<String>) {
         let diagnostic = self.diagnostic(mark, path, message, hint);
         self.warnings.borrow_mut().push(diagnostic);

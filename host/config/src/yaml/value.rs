@@ -7,6 +7,9 @@ use super::node::{Content, Mark, Node};
 use super::report::Report;
 use super::scalar::{self, PREFIX, Scalar};
 
+/// How much of a wrong value an error repeats; it may be a whole file pasted under a key.
+const SHOWN_CHARACTERS: usize = 40;
+
 /// A node, the path of keys that leads to it, and where its errors go.
 ///
 /// The methods that read it give `None` if the node does not fit, which is reported then, and a
@@ -208,35 +211,25 @@ impl<'a> Value<'a> {
         self.list("[]string", |item| item.string())
     }
 
-    /// Says that the node does not fit into a Go type.
+    /// Says that the node does not fit where a value of this type, by its name in Go, belongs.
     pub(crate) fn mismatch(&self, type_name: &str) {
         let found = match &self.node.content {
-            Content::Sequence(_) => "!!seq".to_owned(),
-            Content::Mapping(_) => "!!map".to_owned(),
+            Content::Sequence(_) => "a list".to_owned(),
+            Content::Mapping(_) => "a mapping".to_owned(),
             Content::Scalar { text, .. } => {
-                let tag = match &self.node.tag {
-                    Some(tag) => tag
-                        .strip_prefix(PREFIX)
-                        .map_or(tag.clone(), |tag| format!("!!{tag}")),
-                    None => match self.resolved() {
-                        Some(Ok(scalar)) => scalar.tag().to_owned(),
-                        _ => "!!str".to_owned(),
-                    },
+                let kind = match self.resolved() {
+                    Some(Ok(Scalar::Null)) => "the null",
+                    Some(Ok(Scalar::Bool(_))) => "the boolean",
+                    Some(Ok(Scalar::Int(_) | Scalar::Uint(_) | Scalar::Float(_))) => "the number",
+                    _ => "the text",
                 };
-                if text.len() > 10 {
-                    format!(
-                        "{tag} `{}...`",
-                        String::from_utf8_lossy(&text.as_bytes()[..7])
-                    )
-                } else {
-                    format!("{tag} `{text}`")
-                }
+                let shown: String = text.chars().take(SHOWN_CHARACTERS).collect();
+                let rest = if shown.len() < text.len() { "..." } else { "" };
+                format!("{kind} `{shown}{rest}`")
             }
         };
-        self.error_with(
-            format!("cannot unmarshal {found} into {type_name}"),
-            expected(type_name),
-        );
+        let (wanted, hint) = expected(type_name);
+        self.error_with(format!("expected {wanted}, found {found}"), hint);
     }
 
     /// What the scalar means; reports what is none.
@@ -286,14 +279,24 @@ impl<'a> Value<'a> {
 }
 
 /// What to write for a Go type, in words.
-fn expected(type_name: &str) -> &'static str {
+fn expected(type_name: &str) -> (&'static str, &'static str) {
     match type_name {
-        "bool" => "write `true` or `false`, without quotes",
-        "uint" | "uint64" => "write a whole number, zero or more, without quotes",
-        "int" => "write a whole number, without quotes",
-        "float64" => "write a number, without quotes",
-        name if name.starts_with("[]") => "write a list: `[a, b]`, or lines that begin with `- `",
-        name if name.contains('.') || name.starts_with("map[") => "write `key: value` lines here",
-        _ => "write a single value here, not a list or a mapping",
+        "bool" => ("a boolean", "write `true` or `false`, without quotes"),
+        "uint" | "uint64" => (
+            "a whole number, zero or more",
+            "write it without quotes: `5000`",
+        ),
+        "int" => ("a whole number", "write it without quotes: `5000`"),
+        "float64" => ("a number", "write it without quotes: `1.5`"),
+        name if name.starts_with("[]") => {
+            ("a list", "write `[a, b]`, or lines that begin with `- `")
+        }
+        name if name.contains('.') || name.contains(' ') || name.starts_with("map[") => {
+            ("a mapping", "write `key: value` lines here")
+        }
+        "plugin" | "transformer" | "grants" | "origin" | "limits" => {
+            ("a mapping", "write `key: value` lines here")
+        }
+        _ => ("a single value", "write it here, not a list or a mapping"),
     }
 }
