@@ -297,9 +297,9 @@ fn remove_twins(
             return true;
         }
         let wanted = outcome(target);
-        let found = right.iter().position(|r| {
-            !r.dropped && r.job == target.job && r.pair != target.pair && outcome(r) == wanted
-        });
+        let found = right
+            .iter()
+            .position(|r| !r.dropped && r.job == target.job && outcome(r) == wanted);
         found.map(|index| right.remove(index)).is_none()
     });
 }

@@ -56,6 +56,9 @@ impl World {
             if !differences.is_empty() {
                 let _ = write!(problems, "{differences}");
             }
+            if problems.is_empty() {
+                problems = self.uncounted().await?;
+            }
             // A job that a marker cannot speak for must also hold still.
             let same = before
                 .as_ref()
@@ -120,6 +123,24 @@ impl World {
             *count > active.count() + dropped.count()
         });
         Ok(discovered.into_keys().collect())
+    }
+
+    /// Targets that no side shows (copies of others, invalid ones) are at least counted.
+    async fn uncounted(&self) -> anyhow::Result<String> {
+        let direct = self.servers[0].discovered().await?;
+        let discovered = self.servers[1].discovered().await?;
+        let mut text = String::new();
+        for job in super::names(&self.jobs) {
+            let count = |counts: &BTreeMap<String, usize>| counts.get(&job).copied().unwrap_or(0);
+            let (a, b) = (count(&direct), count(&discovered));
+            if a != b {
+                let _ = writeln!(
+                    text,
+                    "    job `{job}`: {a} targets discovered on direct, {b} on discovered, shown or not"
+                );
+            }
+        }
+        Ok(text)
     }
 
     async fn differences(&self, reading: &Reading) -> anyhow::Result<Differences> {
