@@ -1,0 +1,15 @@
+//! The whole binary, as an operator runs it: real processes, real plugins, a stand-in API server.
+//! One module per theme; [`lab`] has what they share.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+#[path = "binary/cluster.rs"]
+mod cluster;
+#[path = "binary/lab.rs"]
+mod lab;
+#[path = "binary/reload.rs"]
+mod reload;
+#[path = "binary/running.rs"]
+mod running;
+#[path = "binary/serving.rs"]
+mod serving;
