@@ -19,7 +19,7 @@ use crate::prometheus::{Prometheus, Targets};
 use crate::proxy::{Mischief, Proxy};
 use crate::script::{ObjectName, Part, Script, Step};
 use crate::sides::{SIDES, Side, job_name, periplus_config};
-use crate::steady::{End, Reader};
+use crate::steady::{Between, End, Reader};
 
 /// What is run, and where.
 #[derive(Clone, Debug)]
@@ -59,9 +59,8 @@ struct World {
     reader: Reader,
     client: Client,
     jobs: Vec<Value>,
-    /// How often each object was written since the last comparison.
-    changes: BTreeMap<ObjectName, usize>,
-    reloads: usize,
+    /// What happened since the last comparison.
+    between: Between,
     last_step: Instant,
     end: Option<End>,
     comparisons: usize,
@@ -129,8 +128,7 @@ impl World {
                 .timeout(Duration::from_secs(10))
                 .build()?,
             jobs,
-            changes: BTreeMap::new(),
-            reloads: 0,
+            between: Between::default(),
             last_step: Instant::now(),
             end: None,
             comparisons: 0,
@@ -168,7 +166,10 @@ impl World {
                 }
             }
             Step::Restart(Part::ApiServer) => self.cluster.restart().await?,
-            Step::Restart(Part::Periplus) => self.periplus.restart().await?,
+            Step::Restart(Part::Periplus) => {
+                self.between.restarts += 1;
+                self.periplus.restart().await?;
+            }
             Step::Reload(jobs) => self.reload(jobs).await?,
             Step::Compare { seconds, empty } => {
                 self.compare(Duration::from_secs(*seconds), *empty).await?;
@@ -199,7 +200,7 @@ impl World {
         if name.namespace.is_empty() && name.kind != "Node" {
             "default".clone_into(&mut name.namespace);
         }
-        *self.changes.entry(name).or_default() += writes;
+        *self.between.changes.entry(name).or_default() += writes;
     }
 
     async fn reload(&mut self, jobs: &[Value]) -> anyhow::Result<()> {
@@ -216,7 +217,7 @@ impl World {
                 .await?;
         }
         self.reader.set_jobs(names(jobs));
-        self.reloads += 1;
+        self.between.reloads += 1;
         Ok(())
     }
 
@@ -255,12 +256,9 @@ impl World {
     async fn judge(&mut self, agreed: &Targets) -> anyhow::Result<()> {
         let end = End::new(agreed, &self.lists("final").await?);
         let before = self.end.take().unwrap_or_default();
-        let complaints = self
-            .reader
-            .judge(&before, &end, &self.changes, self.reloads);
+        let between = std::mem::take(&mut self.between);
+        let complaints = self.reader.judge(&before, &end, &between);
         self.end = Some(end);
-        self.changes.clear();
-        self.reloads = 0;
         if !complaints.is_empty() {
             bail!(
                 "between the comparisons:\n    {}",

@@ -57,6 +57,8 @@ struct Log {
     readings: Vec<Reading>,
     /// The last list of each job in this stretch.
     last: HashMap<String, Arc<HashSet<Entry>>>,
+    /// Jobs that Periplus said it does not know, and when first in this stretch.
+    unknown: BTreeMap<String, Instant>,
     complaints: Vec<String>,
     count: u64,
 }
@@ -65,6 +67,26 @@ struct Log {
 #[derive(Clone, Debug, Default)]
 pub struct End {
     targets: HashMap<Origin, Entry>,
+}
+
+/// What happened between two ends.
+#[derive(Clone, Debug, Default)]
+pub struct Between {
+    /// How often each object was written or removed.
+    pub changes: BTreeMap<ObjectName, usize>,
+    /// How often the jobs were replaced.
+    pub reloads: usize,
+    /// How often Periplus was restarted.
+    pub restarts: usize,
+}
+
+// === impl Between ===
+
+impl Between {
+    /// How often the targets of an object may have changed.
+    fn changes_of(&self, object: &ObjectName) -> usize {
+        self.changes.get(object).copied().unwrap_or(0) + self.reloads
+    }
 }
 
 // === impl Reader ===
@@ -103,28 +125,32 @@ impl Reader {
         self.log().count
     }
 
-    /// Judges all lists read since the last call. `changes` says how often an object was written or
-    /// removed in between; `reloads` how often the jobs were.
-    pub fn judge(
-        &self,
-        before: &End,
-        after: &End,
-        changes: &BTreeMap<ObjectName, usize>,
-        reloads: usize,
-    ) -> Vec<String> {
-        let (readings, mut complaints) = {
+    /// Judges all lists read since the last call.
+    pub fn judge(&self, before: &End, after: &End, between: &Between) -> Vec<String> {
+        let (readings, unknown, mut complaints) = {
             let mut log = self.log();
             log.last.clear();
             (
                 std::mem::take(&mut log.readings),
+                std::mem::take(&mut log.unknown),
                 std::mem::take(&mut log.complaints),
             )
         };
+        let known = |end: &End, job: &str| end.targets.keys().any(|origin| origin.job == job);
+        for (job, at) in unknown {
+            if between.restarts == 0 && known(before, &job) && known(after, &job) {
+                complaints.push(format!(
+                    "job `{job}`: Periplus had told its targets, and did not {:.1} s after the start of \
+                     the script",
+                    (at - self.start).as_secs_f64()
+                ));
+            }
+        }
         for (origin, old) in &before.targets {
             let Some(new) = after.targets.get(origin) else {
                 continue;
             };
-            if changes.get(&origin.object).copied().unwrap_or(0) + reloads > 1 {
+            if between.changes_of(&origin.object) > 1 {
                 continue;
             }
             let mut lists = readings.iter().filter(|r| r.job == origin.job);
@@ -164,7 +190,9 @@ async fn read(client: Client, url: String, shared: Arc<Mutex<Log>>) {
             let mut log = lock(&shared);
             log.count += 1;
             match outcome {
-                Ok(List::Unknown) => {}
+                Ok(List::Unknown) => {
+                    log.unknown.entry(job).or_insert(at);
+                }
                 Ok(List::Known(entries)) => {
                     let list: Arc<HashSet<Entry>> = Arc::new(entries.into_iter().collect());
                     if log.last.insert(job.clone(), list.clone()).as_ref() != Some(&list) {
@@ -304,35 +332,64 @@ mod tests {
     #[tokio::test]
     async fn a_list_without_a_steady_target_is_a_complaint() {
         let steady = end("a", entry("a"));
-        let changes = BTreeMap::new();
+        let quiet = Between::default();
         let good = reader(&[&["a"], &["a", "b"]]);
-        assert!(good.judge(&steady, &steady, &changes, 0).is_empty());
+        assert!(good.judge(&steady, &steady, &quiet).is_empty());
         let bad = reader(&[&["a"], &["b"], &["a"]]);
-        let complaints = bad.judge(&steady, &steady, &changes, 0);
+        let complaints = bad.judge(&steady, &steady, &quiet);
         assert_eq!(complaints.len(), 1);
         assert!(complaints[0].contains("target `n/a a`"), "{complaints:?}");
+    }
+
+    #[tokio::test]
+    async fn a_job_once_known_stays_known_until_a_restart() {
+        let steady = end("a", entry("a"));
+        let forgetful = || {
+            let reader = reader(&[&["a"]]);
+            reader.log().unknown.insert("j".into(), Instant::now());
+            reader
+        };
+        assert_eq!(
+            forgetful()
+                .judge(&steady, &steady, &Between::default())
+                .len(),
+            1
+        );
+        let restarted = Between {
+            restarts: 1,
+            ..Between::default()
+        };
+        assert!(forgetful().judge(&steady, &steady, &restarted).is_empty());
+        assert!(
+            forgetful()
+                .judge(&End::default(), &steady, &Between::default())
+                .is_empty()
+        );
     }
 
     #[tokio::test]
     async fn a_target_changed_once_may_be_as_before_or_as_after() {
         let (before, after) = (end("a", entry("a1")), end("a", entry("a2")));
         let object = before.targets.keys().next().unwrap().object.clone();
-        let once = BTreeMap::from([(object.clone(), 1)]);
+        let between = |writes| Between {
+            changes: BTreeMap::from([(object.clone(), writes)]),
+            ..Between::default()
+        };
+        let (once, twice) = (between(1), between(2));
         assert!(
             reader(&[&["a1"], &["a2"]])
-                .judge(&before, &after, &once, 0)
+                .judge(&before, &after, &once)
                 .is_empty()
         );
         assert_eq!(
             reader(&[&["a1"], &[], &["a2"]])
-                .judge(&before, &after, &once, 0)
+                .judge(&before, &after, &once)
                 .len(),
             1
         );
-        let twice = BTreeMap::from([(object, 2)]);
         assert!(
             reader(&[&["a1"], &[], &["a2"]])
-                .judge(&before, &after, &twice, 0)
+                .judge(&before, &after, &twice)
                 .is_empty()
         );
     }

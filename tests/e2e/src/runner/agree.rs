@@ -207,14 +207,50 @@ fn same_targets(a: &Targets, b: &Targets) -> bool {
     a.active_targets == b.active_targets && a.dropped_targets == b.dropped_targets
 }
 
-/// Whether a list holds a target of which these are the labels, before the job's defaults were added.
+/// Whether a list holds a target of exactly these labels, before the job's defaults were added.
 fn discovers(lists: &BTreeMap<String, Vec<Entry>>, job: &str, labels: &Labels) -> bool {
     let entries = lists.get(job).map_or(&[][..], Vec::as_slice);
     entries.iter().any(|entry| {
         entry.targets.first() == labels.get("__address__")
-            && entry
-                .labels
-                .iter()
-                .all(|(name, value)| labels.get(name) == Some(value))
+            && entry.labels.iter().all(|(name, value)| labels.get(name) == Some(value))
+            // Defaults are no `__meta_` labels: a target that lacks one is another target.
+            && labels.keys().all(|n| !n.starts_with("__meta_") || entry.labels.contains_key(n))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn labels(pairs: &[(&str, &str)]) -> Labels {
+        pairs
+            .iter()
+            .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
+            .collect()
+    }
+
+    #[test]
+    fn a_target_that_lacks_a_label_is_not_discovered() {
+        let seen = labels(&[
+            ("__address__", "a"),
+            ("__meta_x", "1"),
+            ("__meta_y", "2"),
+            ("job", "j"),
+        ]);
+        let discovers = |entry: &[(&str, &str)]| {
+            let entry = Entry {
+                targets: vec!["a".to_owned()],
+                labels: labels(entry),
+            };
+            discovers(&BTreeMap::from([("j".to_owned(), vec![entry])]), "j", &seen)
+        };
+        assert!(discovers(&[("__meta_x", "1"), ("__meta_y", "2")]));
+        assert!(!discovers(&[("__meta_x", "1")]));
+        assert!(!discovers(&[("__meta_x", "1"), ("__meta_y", "3")]));
+        assert!(!discovers(&[
+            ("__meta_x", "1"),
+            ("__meta_y", "2"),
+            ("__meta_z", "3")
+        ]));
+    }
 }
