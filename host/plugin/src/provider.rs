@@ -290,9 +290,9 @@ impl Driver {
         }
         if self.published {
             self.trial = Some(Trial::begin(
+                Arc::clone(&self.plugin),
                 next,
                 self.seed.clone(),
-                self.plugin.meters.clone(),
             ));
             return;
         }

@@ -13,7 +13,7 @@ use super::update::CheckedUpdate;
 use crate::error::list;
 use crate::generation::Generation;
 use crate::limits::{MAX_INTERVAL, MIN_INTERVAL};
-use crate::metrics::PluginMeters;
+use crate::plugin::Plugin;
 
 /// What a trial ends with: an instance that works, or why there is none.
 type Outcome = Result<(Instance, CheckedUpdate), String>;
@@ -27,8 +27,8 @@ pub(super) struct Trial {
 // === impl Trial ===
 
 impl Trial {
-    pub(super) fn begin(generation: Arc<Generation>, seed: Seed, meters: PluginMeters) -> Self {
-        let task = tokio::spawn(attempt(Arc::clone(&generation), seed, meters));
+    pub(super) fn begin(plugin: Arc<Plugin>, generation: Arc<Generation>, seed: Seed) -> Self {
+        let task = tokio::spawn(attempt(plugin, Arc::clone(&generation), seed));
         Self {
             generation,
             task: AbortOnDropHandle::new(task),
@@ -46,10 +46,11 @@ impl Trial {
     }
 }
 
-/// A guest that fails is refused; a source that does not answer is not the guest's fault, and is
-/// asked again while the old instance goes on.
-async fn attempt(generation: Arc<Generation>, seed: Seed, meters: PluginMeters) -> Outcome {
-    let mut instance = Instance::start(&generation, &seed, &meters)
+/// A guest that fails is refused; a source that does not answer may not be the guest's fault, and
+/// is asked again while the old instance goes on. But it may be, where the new guest asks for what
+/// is not granted, so the reason is shown meanwhile.
+async fn attempt(plugin: Arc<Plugin>, generation: Arc<Generation>, seed: Seed) -> Outcome {
+    let mut instance = Instance::start(&generation, &seed, &plugin.meters)
         .await
         .map_err(|error| match error {
             StartError::Config(problems) => {
@@ -74,7 +75,14 @@ async fn attempt(generation: Arc<Generation>, seed: Seed, meters: PluginMeters) 
                 .next_after
                 .unwrap_or(MIN_INTERVAL)
                 .clamp(MIN_INTERVAL, MAX_INTERVAL),
-            Answer::Unavailable { retry_after, .. } => {
+            Answer::Unavailable {
+                message,
+                retry_after,
+            } => {
+                plugin.rejected(&format!(
+                    "`{}` cannot read its source yet, and tries again: {message}",
+                    seed.name
+                ));
                 retry_after.map_or_else(|| backoff.next(), |t| t.clamp(MIN_INTERVAL, MAX_INTERVAL))
             }
             Answer::Refused(message) => {
