@@ -5,8 +5,12 @@
 
 #[path = "binary/cluster.rs"]
 mod cluster;
+#[path = "binary/hot_reload.rs"]
+mod hot_reload;
 #[path = "binary/lab.rs"]
 mod lab;
+#[path = "binary/plugins.rs"]
+mod plugins;
 #[path = "binary/reload.rs"]
 mod reload;
 #[path = "binary/running.rs"]
