@@ -26,6 +26,4 @@ build() {
 }
 
 build apiserver .
-# Prometheus' own build tags: of its discovery mechanisms only Kubernetes is needed beside http and file,
-# and the others take minutes to build.
-build prometheus -tags remove_all_sd,enable_kubernetes_sd github.com/prometheus/prometheus/cmd/prometheus
+build prometheus github.com/prometheus/prometheus/cmd/prometheus

@@ -5,7 +5,9 @@ use std::io::IsTerminal;
 use tracing_subscriber::EnvFilter;
 
 /// What is logged unless `PERIPLUS_LOG` says otherwise, in the syntax of `tracing_subscriber`.
-const DEFAULT_FILTER: &str = "info";
+///
+/// kube logs each failed connection as an error, beside the warning of our own driver.
+const DEFAULT_FILTER: &str = "info,kube_client=off";
 
 /// Starts logging. `PERIPLUS_LOG` (else `RUST_LOG`) is the filter; `PERIPLUS_LOG_FORMAT=json`
 /// writes one JSON object a line.
