@@ -1,5 +1,6 @@
 //! One group of a job after its pipeline: the unit in which snapshots change and are rendered.
 
+use std::borrow::Cow;
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
@@ -52,8 +53,9 @@ pub struct GroupResult {
 /// One target of a group.
 #[derive(Clone, Debug)]
 pub struct TargetResult {
-    /// After the transformers, without defaults of the job.
-    pub transformed: LabelSet,
+    /// After the transformers, without defaults of the job; none where no transformer ran, so that
+    /// the discovered labels are not kept twice. [`GroupResult::transformed`] gives either.
+    pub transformed: Option<LabelSet>,
     /// What relabeling made of it.
     pub outcome: Outcome,
     /// Index in the group's targets of the row that it comes from.
@@ -79,6 +81,14 @@ impl GroupKey {
             .field(&content.0.to_le_bytes());
         hasher.finish()
     }
+}
+
+fn transformed<'a>(group: &TargetGroup, target: &'a TargetResult) -> Cow<'a, LabelSet> {
+    if let Some(labels) = &target.transformed {
+        return Cow::Borrowed(labels);
+    }
+    let own = group.targets.get(target.row as usize);
+    Cow::Owned(own.map_or_else(LabelSet::default, |own| LabelSet::merge(&group.labels, own)))
 }
 
 // === impl GroupResult ===
@@ -107,12 +117,17 @@ impl GroupResult {
             Outcome::Dropped | Outcome::Invalid(_) => None,
         });
         let identities: Arc<[_]> = identities.collect();
-        let transformed = targets
-            .iter()
-            .map(|target| target.transformed.content_hash());
+        let discovered = (!group.targets.is_empty()).then_some(hash);
+        let untouched = targets.iter().all(|target| target.transformed.is_none());
+        let transformed = if untouched && targets.len() == group.targets.len() {
+            discovered
+        } else {
+            let labels = targets.iter().map(|target| transformed(&group, target));
+            sum(labels.map(|labels| labels.content_hash()))
+        };
         let hashes = [
-            (!group.targets.is_empty()).then_some(hash),
-            sum(transformed),
+            discovered,
+            transformed,
             sum(identities.iter().copied().flatten()),
         ];
         let (copies, segments) = Default::default();
@@ -133,6 +148,11 @@ impl GroupResult {
         self.segments[stage as usize]
             .get_or_init(|| render::segment(self, stage))
             .clone()
+    }
+
+    /// A target's labels after the transformers, without defaults of the job.
+    pub fn transformed<'a>(&self, target: &'a TargetResult) -> Cow<'a, LabelSet> {
+        transformed(&self.group, target)
     }
 
     /// Whether the target at this index of `targets` is only a copy of one elsewhere in the job

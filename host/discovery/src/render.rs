@@ -111,9 +111,10 @@ pub(crate) fn segment(result: &GroupResult, stage: Stage) -> Bytes {
             }
         }
         Stage::Transformed => {
-            let mut rows: Vec<&LabelSet> = result.targets.iter().map(|t| &t.transformed).collect();
+            let rows = result.targets.iter();
+            let mut rows: Vec<_> = rows.map(|target| result.transformed(target)).collect();
             rows.sort_unstable();
-            for labels in rows {
+            for labels in &rows {
                 object(&mut json, labels.iter());
             }
         }

@@ -247,7 +247,7 @@ impl Run {
             let last = served.groups.get(key)?;
             let rows = last.targets.iter();
             let rows = rows
-                .map(|target| (target.row, target.transformed.clone()))
+                .map(|target| (target.row, last.transformed(target).into_owned()))
                 .collect();
             Some((key.clone(), self.relabel(&last.entry(), rows)))
         });
@@ -270,7 +270,7 @@ impl Run {
             }
             let outcome = self.outcome(entry, row, &transformed);
             TargetResult {
-                transformed,
+                transformed: (!self.parts.chain.is_empty()).then_some(transformed),
                 outcome,
                 row,
             }

@@ -173,7 +173,8 @@ fn active<'a>(
             let scrape_url = labels.scrape_url(defaults);
             let text = |name| labels.labels.get(name).unwrap_or_default().to_owned();
             Some(ActiveTarget {
-                discovered_labels: populate_discovered(&target.transformed, defaults).build(),
+                discovered_labels: populate_discovered(&result.transformed(target), defaults)
+                    .build(),
                 labels,
                 scrape_pool: pool,
                 global_url: scrape_url.clone(),
@@ -199,7 +200,7 @@ fn dropped<'a>(
         .targets
         .iter()
         .filter(|target| target.outcome == Outcome::Dropped);
-    let by_rule = by_rule.map(|target| target.transformed.clone());
+    let by_rule = by_rule.map(|target| result.transformed(target).into_owned());
     let labels = by_rule.chain(without_result(&result.group, result));
     labels.map(move |labels| DroppedTarget {
         discovered_labels: populate_discovered(&labels, defaults).build(),
