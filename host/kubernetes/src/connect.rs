@@ -4,6 +4,7 @@
 //! connection cannot be made: a rotated file needs no restart.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use kube::config::{Config, Kubeconfig};
 use periplus_config::{HttpClientConfig, KubernetesSection};
@@ -44,7 +45,15 @@ pub(crate) struct ServiceAccount(PathBuf);
 pub(crate) struct Connection {
     access: Access,
     user_agent: http::HeaderValue,
-    client: Mutex<Option<kube::Client>>,
+    client: Mutex<Option<Client>>,
+}
+
+/// A client, and where it leads.
+#[derive(Clone)]
+pub(crate) struct Client {
+    pub(crate) kube: kube::Client,
+    /// Scheme, host and port, for messages.
+    pub(crate) server: Arc<str>,
 }
 
 // === impl Access ===
@@ -89,6 +98,14 @@ impl Access {
         config.read_timeout = None;
         Ok(config)
     }
+}
+
+/// A URL without what may be secret.
+fn origin(url: &http::Uri) -> String {
+    let scheme = url.scheme_str().unwrap_or("https");
+    let host = url.host().unwrap_or_default();
+    let port = url.port().map(|port| format!(":{port}"));
+    format!("{scheme}://{host}{}", port.unwrap_or_default())
 }
 
 fn load_kubeconfig(path: &Path) -> Result<Config, ApiError> {
@@ -173,7 +190,7 @@ impl Connection {
     }
 
     /// The client, and the headers that a request needs right now.
-    pub(crate) async fn client(&self) -> Result<(kube::Client, http::HeaderMap), ApiError> {
+    pub(crate) async fn client(&self) -> Result<(Client, http::HeaderMap), ApiError> {
         let mut headers = match &self.access {
             Access::Server { http, .. } => server::headers(http)?,
             _ => http::HeaderMap::new(),
@@ -194,13 +211,18 @@ impl Connection {
         self.client.lock().await.take();
     }
 
-    async fn make(&self) -> Result<kube::Client, ApiError> {
+    async fn make(&self) -> Result<Client, ApiError> {
         let access = self.access.clone();
         let made = tokio::task::spawn_blocking(move || {
             let config = access.load()?;
-            kube::Client::try_from(config).map_err(|error| {
-                ApiError::Setup(format!("cannot connect: {}", with_causes(&error)))
-            })
+            let server = origin(&config.cluster_url).into();
+            match kube::Client::try_from(config) {
+                Ok(kube) => Ok(Client { kube, server }),
+                Err(error) => Err(ApiError::Setup(format!(
+                    "cannot connect: {}",
+                    with_causes(&error)
+                ))),
+            }
         });
         made.await
             .map_err(|error| ApiError::Setup(format!("cannot connect: {error}")))?

@@ -63,6 +63,14 @@ impl ApiError {
         Self::Transport(with_causes(error))
     }
 
+    /// The same before there was an answer: then the server is named.
+    pub(crate) fn unreachable(server: &str, error: &(dyn Error + 'static)) -> Self {
+        Self::Transport(format!(
+            "request to `{server}` failed: {}",
+            with_causes(error)
+        ))
+    }
+
     /// An answer that is not readable, with all causes.
     pub(crate) fn garbled(error: &(dyn Error + 'static)) -> Self {
         Self::Garbled(with_causes(error))

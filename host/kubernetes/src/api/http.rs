@@ -46,10 +46,12 @@ impl HttpApi {
             .body(kube::client::Body::empty())
             .map_err(|error| ApiError::Setup(format!("cannot build the request: {error}")))?;
         *message.headers_mut() = headers;
+        let server = client.server;
         client
+            .kube
             .send(message)
             .await
-            .map_err(|error| ApiError::transport(cause(&error)))
+            .map_err(|error| ApiError::unreachable(&server, cause(&error)))
     }
 }
 
