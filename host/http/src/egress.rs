@@ -182,6 +182,11 @@ impl EgressError {
         };
         Self::new(kind, format!("{stage}: {cause}"))
     }
+
+    fn of_request_to(self, origin: &Origin) -> Self {
+        let message = format!("request to `{origin}`: {}", self.message);
+        Self { message, ..self }
+    }
 }
 
 impl From<SettingsError> for EgressError {
@@ -340,7 +345,7 @@ impl EgressClient {
         request
             .send()
             .await
-            .map_err(|e| EgressError::from_reqwest(&e))
+            .map_err(|e| EgressError::from_reqwest(&e).of_request_to(&hop.origin))
     }
 
     fn gets_credentials(&self, origin: &Origin) -> bool {
