@@ -31,6 +31,7 @@ pub use http_client::{
 pub use kubernetes::{AttachMetadata, KubernetesSection, Namespaces, Role, RoleSelector};
 pub use load::{
     LoadOptions, Loaded, MechanismSet, load_file, load_file_with, load_str, plugins_of,
+    readable_plugins_of,
 };
 pub use places::Places;
 pub use plugin::{

@@ -81,10 +81,27 @@ fn load(
 
 /// Reads only the list of plugins, which must be loaded before the rest can be checked.
 pub fn plugins_of(path: &Path) -> Result<Vec<PluginConfig>, ConfigErrors> {
-    let text = read(path)?;
-    let read =
-        |root: Option<&Value<'_>>, context: &Context<'_>, _: &Report| read_plugins(root, context);
-    with_document(&text, path, &LoadOptions::default(), read).map(|(plugins, _)| plugins)
+    let (plugins, errors) = readable_plugins_of(path);
+    if errors.is_empty() {
+        Ok(plugins)
+    } else {
+        Err(ConfigErrors(errors))
+    }
+}
+
+/// The plugins that could be read, and what is wrong with the list. With the former, the rest of a
+/// file with errors can be checked as well.
+pub fn readable_plugins_of(path: &Path) -> (Vec<PluginConfig>, Vec<Diagnostic>) {
+    let text = match read(path) {
+        Ok(text) => text,
+        Err(ConfigErrors(errors)) => return (Vec::new(), errors),
+    };
+    let mut plugins = Vec::new();
+    let read = |root: Option<&Value<'_>>, context: &Context<'_>, _: &Report| {
+        plugins = read_plugins(root, context);
+    };
+    let outcome = with_document(&text, path, &LoadOptions::default(), read);
+    (plugins, outcome.err().map_or(Vec::new(), |it| it.0))
 }
 
 /// Parses the text and lets `read` walk it; its errors win over what it gives.

@@ -11,7 +11,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use periplus_config::{
     Config, ConfigErrors, Diagnostic, Job, LoadOptions, Places, SectionKind, load_file_with,
-    plugins_of,
+    readable_plugins_of,
 };
 use periplus_plugin::{PluginHost, PluginHostOptions};
 use prometheus_client::metrics::gauge::Gauge;
@@ -48,8 +48,10 @@ pub(crate) async fn load(
     host: &PluginHost,
 ) -> Result<Checked, ConfigErrors> {
     let mut errors = stage_plugins(file, host).await;
-    // A plugin that did not load explains why nobody serves its mechanism: said once is enough.
-    let allow_missing = args.allow_missing || !errors.is_empty();
+    // A plugin that did not load explains why nobody serves its mechanism, or has its name: said
+    // once is enough.
+    let some_failed = !errors.is_empty();
+    let allow_missing = args.allow_missing || some_failed;
     let options = LoadOptions {
         mechanisms: host.mechanisms(),
         allow_missing,
@@ -58,7 +60,7 @@ pub(crate) async fn load(
         config
             .jobs
             .iter()
-            .flat_map(|job| problems_of(job, host, places))
+            .flat_map(|job| problems_of(job, host, places, some_failed))
             .collect()
     };
     match load_file_with(file, &options, by_plugins) {
@@ -83,10 +85,7 @@ pub(crate) async fn load(
 
 /// Loads what `plugins:` lists, and says what is wrong with the list or with a plugin.
 async fn stage_plugins(file: &Path, host: &PluginHost) -> Vec<Diagnostic> {
-    let (list, mut errors) = match plugins_of(file) {
-        Ok(list) => (list, Vec::new()),
-        Err(ConfigErrors(errors)) => (Vec::new(), errors),
-    };
+    let (list, mut errors) = readable_plugins_of(file);
     for (config, outcome) in host.load(&list).await {
         if let Err(message) = outcome {
             errors.push(Diagnostic {
@@ -103,7 +102,12 @@ async fn stage_plugins(file: &Path, host: &PluginHost) -> Vec<Diagnostic> {
 }
 
 /// What only the plugins can check: a job's sections and the configurations of its transformers.
-fn problems_of(job: &Job, host: &PluginHost, places: &Places) -> Vec<Diagnostic> {
+fn problems_of(
+    job: &Job,
+    host: &PluginHost,
+    places: &Places,
+    some_failed: bool,
+) -> Vec<Diagnostic> {
     let mut found = Vec::new();
     for section in &job.sections {
         if let SectionKind::Plugin(content) = &section.kind
@@ -121,6 +125,7 @@ fn problems_of(job: &Job, host: &PluginHost, places: &Places) -> Vec<Diagnostic>
             found.extend(
                 problems
                     .into_iter()
+                    .filter(|it| !some_failed || it.path != "/plugin")
                     .map(|it| places.diagnostic(&transformer.key_path, &it.path, it.message)),
             );
         }

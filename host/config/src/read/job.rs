@@ -200,7 +200,8 @@ impl Draft<'_> {
     fn times(&self, global: &Global) -> (PromDuration, PromDuration) {
         let or_else = |time: PromDuration, other| if time.is_zero() { other } else { time };
         let interval = or_else(self.scrape_interval, global.scrape_interval);
-        if self.scrape_timeout > interval {
+        // None at all: it was refused where it is written, and there is nothing to compare with.
+        if self.scrape_timeout > interval && !interval.is_zero() {
             let message = format!(
                 "scrape timeout greater than scrape interval for scrape config with job name {}",
                 quoted(&self.name)

@@ -40,14 +40,16 @@ fn read_plugin_section(value: &Value<'_>, context: &Context<'_>) -> Option<Plugi
     let http = http_client::take(&mut fields, context);
     let mut config = serde_json::Map::new();
     for (key, value) in fields.take_matching(|_| true) {
-        if let Some(json) = value.json() {
-            config.insert(key, json);
-        }
+        config.insert(key, value.json()?);
     }
-    if !fields.finish() {
-        return None;
-    }
-    let http = http.validate(&fields, context)?;
+    // Errors so far lie in what the host reads. The plugin's part is handed on all the same, so
+    // that its errors are told along with them.
+    let http = if fields.finish() {
+        http.validate(&fields, context)
+    } else {
+        None
+    };
+    let http = http.unwrap_or_default();
     let written = value.json_object().unwrap_or_default();
     let is_http = |key: &String| HttpClientConfig::KEYS.contains(&key.as_str());
     let http_client = written
