@@ -3,10 +3,16 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[path = "binary/check.rs"]
+mod check;
 #[path = "binary/cluster.rs"]
 mod cluster;
 #[path = "binary/hot_reload.rs"]
 mod hot_reload;
+#[path = "binary/json_http.rs"]
+mod json_http;
+#[path = "binary/kubernetes.rs"]
+mod kubernetes;
 #[path = "binary/lab.rs"]
 mod lab;
 #[path = "binary/plugins.rs"]

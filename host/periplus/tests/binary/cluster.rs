@@ -1,12 +1,19 @@
 //! A stand-in API server and the objects in it.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use periplus_kube_api::{KubeApi, Options};
 use serde_json::{Value, json};
 
+/// A server whose bookmarks come every second instead of every minute: they are what tells after
+/// a failure that a quiet watch is well again.
 pub(crate) async fn cluster() -> KubeApi {
-    KubeApi::start(Options::default()).await.unwrap()
+    let options = Options {
+        bookmark_interval: Duration::from_secs(1),
+        ..Options::default()
+    };
+    KubeApi::start(options).await.unwrap()
 }
 
 /// A running Pod with one port: its target is `ADDRESS:8080`.

@@ -15,7 +15,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
 
 /// A deadline that only a hang reaches.
-const PATIENCE: Duration = Duration::from_secs(45);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(45);
 /// Between two looks at a condition that nothing announces.
 const LOOK: Duration = Duration::from_millis(20);
 /// Between two readings of a steady reader.
@@ -341,6 +341,16 @@ fn provider(answer: &Value, mechanism: &str) -> Value {
         .iter()
         .filter(|provider| provider["mechanism"] == mechanism);
     found.next().cloned().unwrap_or(Value::Null)
+}
+
+/// Waits for a condition that nothing announces.
+pub(crate) async fn until(mut condition: impl FnMut() -> bool) {
+    within(async {
+        while !condition() {
+            sleep(LOOK).await;
+        }
+    })
+    .await;
 }
 
 /// The result of what only a hang keeps from ending.
