@@ -94,7 +94,7 @@ async fn stage_plugins(file: &Path, host: &PluginHost) -> Vec<Diagnostic> {
                 column: 1,
                 key_path: config.key_path.clone(),
                 message,
-                hint: None,
+                hint: host.advice(&config).map(str::to_owned),
             });
         }
     }

@@ -96,6 +96,33 @@ pub enum PluginError {
     },
 }
 
+// === impl PluginError ===
+
+impl PluginError {
+    /// What the operator can do about it.
+    pub(crate) fn hint(&self) -> Option<&'static str> {
+        Some(match self {
+            Self::Read { source, .. } if source.kind() == std::io::ErrorKind::NotFound => {
+                "build it, or correct `source`; a relative path begins at the configuration's folder"
+            }
+            Self::Read { .. } => "give this process a regular file that it may read",
+            Self::TooLarge { .. } => "build it in release mode, without debug information",
+            Self::Digest { .. } => {
+                "if the new file is the right one, write its digest under `sha256`"
+            }
+            Self::NotAComponent { .. } => {
+                "build or copy it again; a plugin is a component for `wasm32-wasip2`"
+            }
+            Self::Incompatible { .. } => "build it against the contract in `wit/` of this version",
+            Self::Describe { .. } => {
+                "if a limit was passed, raise it under `limits`; else it is the plugin's mistake"
+            }
+            Self::Clash { .. } => "remove one of the two, or name them apart",
+            Self::Compile { .. } | Self::Manifest { .. } | Self::Host { .. } => return None,
+        })
+    }
+}
+
 /// A call that ended without an answer; the store is gone with it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum CallError {

@@ -127,6 +127,14 @@ impl PluginHost {
         outcomes
     }
 
+    /// What the operator can do about a plugin that [`load`](Self::load) reported as an error.
+    pub fn advice(&self, plugin: &PluginConfig) -> Option<&'static str> {
+        let set = self.newest_set();
+        let mut entries = set.entries.iter();
+        let entry = entries.find(|entry| entry.config.key_path == plugin.key_path)?;
+        entry.loaded.as_ref().err()?.hint()
+    }
+
     /// Makes the staged plugins the ones that run: new ones are watched, changed entries are
     /// tried by their instances, and those that are gone end with their sections.
     pub fn activate(&self) {
