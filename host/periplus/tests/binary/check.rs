@@ -187,6 +187,7 @@ scrape_configs:
         "DIR/prometheus.yml:2:13: plugins[0].source: plugin source \"oci:registry.example.com/x\" is not supported
   hint: plugins are loaded from files: `source: file:PATH`
 DIR/prometheus.yml:3:1: plugins[1]: failed to read plugin `DIR/missing.wasm`: No such file or directory (os error 2)
+  hint: build it, or correct `source`; a relative path begins at the configuration's folder
 DIR/prometheus.yml:5:22: plugins[2].limits.memory: units: invalid much
   hint: write a number with a unit: `512KiB`, `64MiB`, `1GB`
 DIR/prometheus.yml:6:20: plugins[2].allow.http[0]: \"cmdb\" is not an HTTP origin

@@ -109,6 +109,8 @@ async fn a_server_that_refuses_connections_is_named_and_awaited() {
     for part in refused {
         assert!(unknown.text().contains(part), "{}", unknown.text());
     }
+    // Once, and as a warning: it is awaited, and nobody has to do anything here.
+    assert!(!host.log().contains(" ERROR "), "{}", host.log());
     api.resume().unwrap();
     host.until_addresses("pods", BOTH).await;
     until_well(&host).await;

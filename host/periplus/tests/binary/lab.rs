@@ -8,9 +8,6 @@ use tokio::process::Command;
 
 use crate::running::{Running, within};
 
-/// The bytes in the hostile guest that tests overwrite.
-pub(crate) const VERSION: &str = "hostile-version-0001";
-
 /// A folder of its own for one test.
 pub(crate) struct Lab {
     home: tempfile::TempDir,
@@ -61,7 +58,7 @@ impl Lab {
 
     /// The binary, serving; with these options besides the ones that every test needs.
     pub(crate) async fn run(&self, options: &[&str]) -> Running {
-        let mut command = self.command();
+        let mut command = command();
         command.args(["run", "--listen", "127.0.0.1:0", "--config"]);
         command.arg(self.config()).args(options);
         Running::start(command).await
@@ -69,7 +66,7 @@ impl Lab {
 
     /// The binary, when it is expected not to start.
     pub(crate) async fn run_in_vain(&self, options: &[&str]) -> Ended {
-        let mut command = self.command();
+        let mut command = command();
         command.args(["run", "--listen", "127.0.0.1:0", "--config"]);
         command.arg(self.config()).args(options);
         let ended = Ended::of(within(command.output()).await.unwrap());
@@ -79,23 +76,9 @@ impl Lab {
 
     /// `periplus check config`.
     pub(crate) async fn check(&self, options: &[&str]) -> Ended {
-        let mut command = self.command();
+        let mut command = command();
         command.args(["check", "config"]).arg(self.config());
         Ended::of(within(command.args(options).output()).await.unwrap())
-    }
-
-    fn command(&self) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_periplus"));
-        command
-            // Not the folder of the configuration: paths in it must not depend on where one is.
-            .current_dir(std::env::temp_dir())
-            .env_clear()
-            .env("PERIPLUS_LOG", "info")
-            // One compile cache for all tests: they load the same plugins.
-            .env("PERIPLUS_PLUGIN_CACHE", cache())
-            .stdin(Stdio::null())
-            .kill_on_drop(true);
-        command
     }
 }
 
@@ -116,6 +99,20 @@ impl Ended {
         self.stdout
             .replace(lab.home.path().to_str().unwrap(), "DIR")
     }
+}
+
+/// The binary, with nothing of the environment that these tests run in.
+fn command() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_periplus"));
+    command
+        // Not the folder of the configuration: paths in it must not depend on where one is.
+        .current_dir(std::env::temp_dir())
+        .env_clear()
+        // One compile cache for all tests: they load the same plugins.
+        .env("PERIPLUS_PLUGIN_CACHE", cache())
+        .stdin(Stdio::null())
+        .kill_on_drop(true);
+    command
 }
 
 fn cache() -> PathBuf {

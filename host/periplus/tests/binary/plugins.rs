@@ -13,6 +13,50 @@ const COMPONENT: &str = "(component)";
 /// A component for another host.
 const FOREIGN: &str = r#"(component (import "wasi:http/types@0.2.0" (instance)))"#;
 
+/// Places in the configuration, what is said of the plugin there, and the hint below.
+const UNLOADABLE: [(&str, &str, &str); 8] = [
+    (
+        "3:1: plugins[0]",
+        "`DIR/missing.wasm`: No such file",
+        "build it, or correct `source`",
+    ),
+    (
+        "4:1: plugins[1]",
+        "`DIR/truncated.wasm` is not a WebAssembly component: it is damaged or truncated",
+        "build or copy it again",
+    ),
+    (
+        "5:1: plugins[2]",
+        "`DIR/text.wasm` is not a WebAssembly component: it does not begin with",
+        "build or copy it again",
+    ),
+    (
+        "6:1: plugins[3]",
+        "`DIR/module.wasm` is not a WebAssembly component: it is a core module; build it for `wasm32-wasip2`",
+        "build or copy it again",
+    ),
+    (
+        "7:1: plugins[4]",
+        "`DIR/nothing.wasm` does not fit this host: it exports nothing, but a plugin exports `periplus:discovery/plugin@0.1.0`",
+        "build it against the contract",
+    ),
+    (
+        "8:1: plugins[5]",
+        "`DIR/foreign.wasm` does not fit this host: it needs `wasi:http/types@0.2.0`",
+        "build it against the contract",
+    ),
+    (
+        "9:1: plugins[6]",
+        "has sha256 `",
+        "write its digest under `sha256`",
+    ),
+    (
+        "11:1: plugins[7]",
+        "more than its limit of 65536",
+        "raise it under `limits`",
+    ),
+];
+
 #[tokio::test(flavor = "multi_thread")]
 async fn every_plugin_that_cannot_be_loaded_is_named_with_the_reason() {
     let lab = Lab::new(&format!(
@@ -46,34 +90,16 @@ scrape_configs:
     let checked = lab.check(&[]).await;
     assert_eq!(checked.code, Some(1));
     let sockets = shipped("sockets").display().to_string();
-    for (place, expected) in [
-        ("3:1: plugins[0]", "`DIR/missing.wasm`: No such file"),
-        (
-            "4:1: plugins[1]",
-            "`DIR/truncated.wasm` is not a WebAssembly component: it is damaged or truncated",
-        ),
-        (
-            "5:1: plugins[2]",
-            "`DIR/text.wasm` is not a WebAssembly component: it does not begin with",
-        ),
-        (
-            "6:1: plugins[3]",
-            "`DIR/module.wasm` is not a WebAssembly component: it is a core module; build it for `wasm32-wasip2`",
-        ),
-        (
-            "7:1: plugins[4]",
-            "`DIR/nothing.wasm` does not fit this host: it exports nothing, but a plugin exports `periplus:discovery/plugin@0.1.0`",
-        ),
-        (
-            "8:1: plugins[5]",
-            "`DIR/foreign.wasm` does not fit this host: it needs `wasi:http/types@0.2.0`",
-        ),
-        ("9:1: plugins[6]", "has sha256 `"),
-        ("11:1: plugins[7]", "more than its limit of 65536"),
-    ] {
+    for (place, expected, hint) in UNLOADABLE {
         let text = checked.shown(&lab).replace(&sockets, "SOCKETS");
-        let line = text.lines().find(|line| line.contains(place));
+        let mut lines = text.lines().skip_while(|line| !line.contains(place));
+        let line = lines.next();
         let line = line.unwrap_or_else(|| panic!("no `{place}` in:\n{text}"));
+        let next = lines.next().unwrap_or_default();
+        assert!(
+            next.starts_with("  hint: ") && next.contains(hint),
+            "{text}"
+        );
         assert!(line.contains(expected), "{line}");
         assert!(
             line.contains("plugin `DIR/") || line.contains("plugin `SOCKETS`"),

@@ -70,10 +70,6 @@ impl Running {
         }
     }
 
-    pub(crate) fn address(&self) -> SocketAddr {
-        self.address
-    }
-
     /// Everything logged so far.
     pub(crate) fn log(&self) -> String {
         self.log.text()
@@ -110,23 +106,6 @@ impl Running {
     /// `POST /-/reload`.
     pub(crate) async fn reload(&self) -> Answer {
         Answer::to(self.request(Method::POST, "/-/reload")).await
-    }
-
-    /// The targets of a job; `None` while it is not known.
-    pub(crate) async fn targets(&self, job: &str) -> Option<Vec<Value>> {
-        let answer = self.get(&format!("/sd/{job}")).await;
-        match answer.status {
-            200 => Some(answer.json().as_array().unwrap().clone()),
-            503 => None,
-            _ => panic!("job `{job}`: {answer:?}"),
-        }
-    }
-
-    /// The addresses of a job's targets; `None` while it is not known.
-    pub(crate) async fn addresses(&self, job: &str) -> Option<BTreeSet<String>> {
-        let targets = self.targets(job).await?;
-        let address = |target: &Value| target["targets"][0].as_str().unwrap().to_owned();
-        Some(targets.iter().map(address).collect())
     }
 
     /// Waits until a job has exactly these addresses.
@@ -228,10 +207,10 @@ impl Running {
 
     /// Waits for the end.
     pub(crate) async fn ended(&mut self) -> ExitStatus {
-        match timeout(PATIENCE, self.child.wait()).await {
-            Ok(status) => status.unwrap(),
-            Err(_) => panic!("it does not end; log:\n{}", self.log()),
-        }
+        let ended = timeout(PATIENCE, self.child.wait()).await;
+        ended
+            .unwrap_or_else(|error| panic!("it does not end: {error}; log:\n{}", self.log()))
+            .unwrap()
     }
 }
 
