@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use periplus_config::{Authorization, BasicAuth, HttpClientConfig, TlsConfig, TlsVersion};
@@ -55,6 +57,9 @@ impl ClientSettings {
         }
         if config.proxy.from_environment {
             return Err(SettingsError::NotOffered("proxy_from_environment"));
+        }
+        if !config.proxy.connect_header.is_empty() {
+            return Err(SettingsError::NotOffered("proxy_connect_header"));
         }
         Ok(Self { config })
     }
@@ -140,7 +145,7 @@ async fn basic(auth: &BasicAuth) -> Result<HeaderValue, SettingsError> {
     };
     let text = format!(
         "Basic {}",
-        base64(format!("{username}:{password}").as_bytes())
+        BASE64_STANDARD.encode(format!("{username}:{password}"))
     );
     secret_value("basic_auth", &text)
 }
@@ -241,48 +246,25 @@ fn invalid(setting: &'static str, message: &str) -> SettingsError {
     }
 }
 
-fn base64(bytes: &[u8]) -> String {
-    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
-    for chunk in bytes.chunks(3) {
-        let word =
-            chunk.iter().fold(0u32, |w, b| (w << 8) | u32::from(*b)) << (8 * (3 - chunk.len()));
-        for at in 0..4 {
-            let symbol = ALPHABET[(word >> (18 - 6 * at)) as usize & 63];
-            text.push(if at <= chunk.len() {
-                char::from(symbol)
-            } else {
-                '='
-            });
-        }
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn base64_pads_as_everybody_does() {
-        for (bytes, text) in [
-            ("", ""),
-            ("f", "Zg=="),
-            ("fo", "Zm8="),
-            ("foo", "Zm9v"),
-            ("Aladdin:open sesame", "QWxhZGRpbjpvcGVuIHNlc2FtZQ=="),
-        ] {
-            assert_eq!(base64(bytes.as_bytes()), text);
-        }
-    }
-
-    #[test]
     fn what_is_not_offered_is_refused_by_name() {
-        let config = HttpClientConfig {
+        let oauth2 = HttpClientConfig {
             oauth2: Some(periplus_config::OAuth2::default()),
             ..Default::default()
         };
-        let error = ClientSettings::new(config).err().unwrap().to_string();
-        assert!(error.contains("`oauth2`"), "{error}");
+        let mut connect_header = HttpClientConfig::default();
+        let headers = &mut connect_header.proxy.connect_header;
+        headers.insert("X-Team".to_owned(), Vec::new());
+        for (config, name) in [
+            (oauth2, "`oauth2`"),
+            (connect_header, "`proxy_connect_header`"),
+        ] {
+            let error = ClientSettings::new(config).err().unwrap().to_string();
+            assert!(error.contains(name), "{error}");
+        }
     }
 }

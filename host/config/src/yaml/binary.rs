@@ -2,6 +2,9 @@
 
 use std::fmt::Write as _;
 
+use base64::engine::{GeneralPurpose, GeneralPurposeConfig};
+use base64::{Engine as _, alphabet};
+
 /// Go's `%q` for bytes that are not all text.
 pub(crate) fn quote_bytes(bytes: &[u8]) -> String {
     let mut quoted = String::from("\"");
@@ -17,39 +20,15 @@ pub(crate) fn quote_bytes(bytes: &[u8]) -> String {
     quoted
 }
 
-/// Standard base64 with padding; line breaks are skipped.
+/// Standard base64 with padding, as Go reads it: line breaks are skipped, and bits beyond the last
+/// byte may be anything.
 pub(super) fn decode_base64(text: &str) -> Option<Vec<u8>> {
+    const CONFIG: GeneralPurposeConfig =
+        GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true);
+    const ENGINE: GeneralPurpose = GeneralPurpose::new(&alphabet::STANDARD, CONFIG);
     let digits: Vec<u8> = text
         .bytes()
         .filter(|byte| !matches!(byte, b'\r' | b'\n'))
         .collect();
-    if !digits.len().is_multiple_of(4) {
-        return None;
-    }
-    let mut bytes = Vec::with_capacity(digits.len() / 4 * 3);
-    let last = (digits.len() / 4).saturating_sub(1);
-    for (index, quad) in digits.chunks_exact(4).enumerate() {
-        let padding = quad.iter().rev().take_while(|byte| **byte == b'=').count();
-        if padding > 2 || padding > 0 && index != last {
-            return None;
-        }
-        let mut bits = 0;
-        for byte in &quad[..4 - padding] {
-            bits = bits << 6 | base64_digit(*byte)?;
-        }
-        bits <<= 6 * padding;
-        bytes.extend_from_slice(&bits.to_be_bytes()[1..4 - padding]);
-    }
-    Some(bytes)
-}
-
-fn base64_digit(byte: u8) -> Option<u32> {
-    Some(u32::from(match byte {
-        b'A'..=b'Z' => byte - b'A',
-        b'a'..=b'z' => byte - b'a' + 26,
-        b'0'..=b'9' => byte - b'0' + 52,
-        b'+' => 62,
-        b'/' => 63,
-        _ => return None,
-    }))
+    ENGINE.decode(digits).ok()
 }
