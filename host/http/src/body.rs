@@ -7,7 +7,7 @@ use flate2::read::MultiGzDecoder;
 use futures::StreamExt;
 use http::header::CONTENT_ENCODING;
 
-use crate::egress::{EgressError, FailureKind};
+use crate::error::{EgressError, FailureKind};
 
 /// Reads the body and undoes gzip; says whether there was any. Never holds more than the bound
 /// encoded and the bound decoded.

@@ -2,7 +2,7 @@
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use crate::egress::{EgressError, FailureKind};
+use crate::error::{EgressError, FailureKind};
 
 /// Headers of the connection and of the host itself.
 const FORBIDDEN: [&str; 16] = [

@@ -14,6 +14,7 @@
 mod address;
 mod body;
 mod egress;
+mod error;
 mod headers;
 mod origin;
 mod path;
@@ -24,10 +25,8 @@ mod settings;
 mod tests;
 
 pub use address::{AddressRefused, check_address};
-pub use egress::{
-    EgressClient, EgressError, EgressLimits, EgressOptions, EgressRequest, EgressResponse,
-    FailureKind,
-};
+pub use egress::{EgressClient, EgressLimits, EgressOptions, EgressRequest, EgressResponse};
+pub use error::{EgressError, FailureKind};
 pub use origin::{Origin, OriginError, OriginPattern};
 pub use policy::{OriginPolicy, OriginRule};
 pub use resolve::{NameResolver, SystemResolver};

@@ -3,7 +3,7 @@
 use http::Method;
 use url::Url;
 
-use crate::egress::{EgressError, FailureKind};
+use crate::error::{EgressError, FailureKind};
 use crate::origin::{Origin, OriginPattern};
 use crate::path;
 
