@@ -15,6 +15,7 @@ mod http_client;
 mod identity;
 mod kubernetes;
 mod load;
+mod options;
 mod places;
 mod plugin;
 mod read;
@@ -29,10 +30,8 @@ pub use http_client::{
     TlsVersion,
 };
 pub use kubernetes::{AttachMetadata, KubernetesSection, Namespaces, Role, RoleSelector};
-pub use load::{
-    LoadOptions, Loaded, MechanismSet, load_file, load_file_with, load_str, plugins_of,
-    readable_plugins_of,
-};
+pub use load::{Loaded, load_file, load_file_with, load_str, plugins_of, readable_plugins_of};
+pub use options::{LoadOptions, MechanismSet};
 pub use places::Places;
 pub use plugin::{
     Grants, HttpGrant, OnError, PluginConfig, PluginLimits, PluginSection, TransformerConfig,

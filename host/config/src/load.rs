@@ -1,27 +1,15 @@
 //! From a file to a configuration.
 
-use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
 use crate::config::Config;
 use crate::diagnostic::{ConfigErrors, Diagnostic};
+use crate::options::LoadOptions;
 use crate::places::Places;
 use crate::plugin::PluginConfig;
 use crate::read::{Context, read_document, read_plugins};
 use crate::yaml::{self, Report, Value};
-
-/// Names of mechanisms.
-pub type MechanismSet = BTreeSet<String>;
-
-/// What the host can do, as far as the configuration depends on it.
-#[derive(Clone, Debug, Default)]
-pub struct LoadOptions {
-    /// Mechanisms that plugins serve, beyond `static`, `file` and `kubernetes`.
-    pub mechanisms: MechanismSet,
-    /// Whether a mechanism that nobody serves is a warning rather than an error.
-    pub allow_missing: bool,
-}
 
 /// A configuration and what may be wrong with it.
 #[derive(Clone, Debug)]

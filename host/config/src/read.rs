@@ -22,7 +22,7 @@ use std::path::Path;
 
 use periplus_core::duration::PromDuration;
 
-use crate::load::LoadOptions;
+use crate::options::LoadOptions;
 use crate::yaml::Value;
 
 pub(crate) use document::{read_document, read_plugins};
