@@ -1,5 +1,7 @@
 //! JSON Schemas of configurations: checking, and filling in defaults.
 
+mod wording;
+
 use std::fmt;
 
 use serde::Serialize;
@@ -66,13 +68,7 @@ impl ConfigSchema {
             .validator
             .iter_errors(value)
             .take(MAX_PROBLEMS)
-            .map(|error| {
-                let message = error.masked_with("the value").to_string();
-                Problem {
-                    path: error.instance_path().to_string(),
-                    message,
-                }
-            })
+            .flat_map(|error| wording::problems(&error))
             .collect();
         if problems.is_empty() {
             Ok(())

@@ -148,12 +148,12 @@ scrape_configs:
     assert_eq!(checked.code, Some(1));
     let text = checked.shown(&lab);
     for expected in [
-        "8:9: scrape_configs[0].sockets_sd_configs[0]: Additional properties are not allowed ('hots' was unexpected)",
-        "8:19: scrape_configs[0].sockets_sd_configs[0].loopback: the value is not of type \"boolean\"",
-        "10:21: scrape_configs[0].sockets_sd_configs[0].ports.include[0]: ",
-        "15:29: scrape_configs[0].transformers[0].config.exporters.9100: the value is not of type \"string\"",
+        "11:15: scrape_configs[0].sockets_sd_configs[0].hots: unknown key `hots`",
+        "8:19: scrape_configs[0].sockets_sd_configs[0].loopback: expected `true` or `false`",
+        "10:21: scrape_configs[0].sockets_sd_configs[0].ports.include[0]: the value is greater than the maximum of 65535",
+        "15:29: scrape_configs[0].transformers[0].config.exporters.9100: expected a text",
         "16:17: scrape_configs[0].transformers[1].plugin: no plugin is named `nobody`",
-        "19:9: scrape_configs[1].json_http_sd_configs[0]: \"url\" is a required property",
+        "19:9: scrape_configs[1].json_http_sd_configs[0]: key `url` is missing",
         "20:27: scrape_configs[1].json_http_sd_configs[0].refresh_interval: not a valid duration string",
     ] {
         let expected = format!("DIR/prometheus.yml:{expected}");
@@ -192,7 +192,7 @@ DIR/prometheus.yml:5:22: plugins[2].limits.memory: units: invalid much
   hint: write a number with a unit: `512KiB`, `64MiB`, `1GB`
 DIR/prometheus.yml:6:20: plugins[2].allow.http[0]: \"cmdb\" is not an HTTP origin
   hint: write scheme and host, with a port if it is not the usual one: `https://cmdb.example.com`
-DIR/prometheus.yml:9:33: scrape_configs[0].hostile_sd_configs[0].mode: the value is not of type \"string\"
+DIR/prometheus.yml:9:33: scrape_configs[0].hostile_sd_configs[0].mode: expected a text
 "
     );
 }

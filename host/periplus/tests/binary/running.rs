@@ -89,6 +89,8 @@ impl Running {
             loop {
                 readings.push(Answer::to(request.try_clone().unwrap()).await);
                 if timeout(BETWEEN_READINGS, &mut stopped).await.is_ok() {
+                    // What the test saw before it stopped this must be among the readings.
+                    readings.push(Answer::to(request).await);
                     return readings;
                 }
             }
