@@ -59,7 +59,7 @@ pub(crate) fn read_plugins(root: Option<&Value<'_>>, context: &Context<'_>) -> V
 
 fn top<'a>(root: Option<&Value<'a>>) -> Option<Fields<'a>> {
     let root = root.filter(|root| !root.is_null())?;
-    root.fields("config.plain")
+    root.fields()
 }
 
 fn read_jobs(value: &Value<'_>, global: &Global, context: &Context<'_>) -> Vec<Arc<Job>> {
@@ -89,7 +89,7 @@ fn pass_over(fields: &mut Fields<'_>) {
         fields.take(key);
     }
     fields.read("runtime", |value| {
-        let mut runtime = value.fields("config.RuntimeConfig")?;
+        let mut runtime = value.fields()?;
         runtime.read("gogc", |value| value.int());
         Some(runtime.finish())
     });

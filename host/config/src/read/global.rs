@@ -56,7 +56,7 @@ pub(super) fn read(value: &Value<'_>) -> Global {
     if value.is_null() {
         return Global::default();
     }
-    let Some(mut fields) = value.fields("config.plain") else {
+    let Some(mut fields) = value.fields() else {
         return Global::default();
     };
     let mut global = take(&mut fields);

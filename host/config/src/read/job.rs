@@ -46,7 +46,7 @@ pub(super) fn read(value: &Value<'_>, global: &Global, context: &Context<'_>) ->
         );
         return None;
     }
-    let mut fields = value.fields("config.ScrapeConfig")?;
+    let mut fields = value.fields()?;
     let http = http_client::take(&mut fields, context);
     let draft = take(fields, context);
     let is_shaped = draft.fields.finish();

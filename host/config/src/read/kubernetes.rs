@@ -10,7 +10,7 @@ use crate::yaml::{Fields, Value, nearest};
 
 /// Reads and checks one section.
 pub(super) fn read(value: &Value<'_>, context: &Context<'_>) -> Option<KubernetesSection> {
-    let mut fields = value.fields("kubernetes.plain")?;
+    let mut fields = value.fields()?;
     let api_server = fields.read("api_server", |value| go_url::read(&value));
     let role = fields.read("role", |value| read_role(&value));
     let kubeconfig = fields.string("kubeconfig_file");
@@ -139,7 +139,7 @@ fn read_role(value: &Value<'_>) -> Option<Role> {
 }
 
 fn read_namespaces(value: &Value<'_>) -> Option<Namespaces> {
-    let mut fields = value.fields("kubernetes.plain")?;
+    let mut fields = value.fields()?;
     let namespaces = Namespaces {
         own_namespace: fields.bool("own_namespace", false),
         names: fields
@@ -151,7 +151,7 @@ fn read_namespaces(value: &Value<'_>) -> Option<Namespaces> {
 }
 
 fn read_attach(value: &Value<'_>) -> Option<AttachMetadata> {
-    let mut fields = value.fields("kubernetes.AttachMetadataConfig")?;
+    let mut fields = value.fields()?;
     let attach = AttachMetadata {
         node: fields.bool("node", false),
         namespace: fields.bool("namespace", false),
@@ -173,7 +173,7 @@ struct SelectorDraft<'a> {
 
 fn read_selectors<'a>(value: &Value<'a>) -> Option<Vec<SelectorDraft<'a>>> {
     value.list("[]kubernetes.SelectorConfig", |item| {
-        let mut fields = item.fields("kubernetes.SelectorConfig")?;
+        let mut fields = item.fields()?;
         let role = fields.read("role", |value| read_role(&value));
         let label = fields.string("label");
         let field = fields.string("field");

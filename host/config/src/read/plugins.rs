@@ -32,7 +32,7 @@ fn read_plugin(value: &Value<'_>, context: &Context<'_>) -> Option<PluginConfig>
         );
         return None;
     }
-    let mut fields = value.fields("plugin")?;
+    let mut fields = value.fields()?;
     let name = fields.string("name");
     let source = fields.take("source");
     let sha256 = fields.read("sha256", |value| read_sha256(&value));
@@ -99,7 +99,7 @@ fn read_sha256(value: &Value<'_>) -> Option<String> {
 }
 
 fn read_grants(value: &Value<'_>, context: &Context<'_>) -> Option<Grants> {
-    let mut fields = value.fields("grants")?;
+    let mut fields = value.fields()?;
     let files = fields
         .read("files", |value| value.strings())
         .unwrap_or_default();
@@ -131,7 +131,7 @@ fn read_http_grant(value: &Value<'_>) -> Option<HttpGrant> {
             paths: Vec::new(),
         });
     }
-    let mut fields = value.fields("origin")?;
+    let mut fields = value.fields()?;
     let origin = fields.take("origin");
     let methods = fields.read("methods", |value| {
         value.list("[]string", |item| {
@@ -196,7 +196,7 @@ fn read_origin(value: &Value<'_>) -> Option<String> {
 }
 
 fn read_limits(value: &Value<'_>) -> Option<PluginLimits> {
-    let mut fields = value.fields("limits")?;
+    let mut fields = value.fields()?;
     let limits = PluginLimits {
         memory: read_bytes(&mut fields, "memory"),
         cpu: read_time(&mut fields, "cpu"),

@@ -46,7 +46,7 @@ fn read_rule<'a>(value: &Value<'a>) -> Option<RuleDraft<'a>> {
     if value.is_null() {
         return Some(RuleDraft::Null(value.clone()));
     }
-    let mut fields = value.fields("relabel.plain")?;
+    let mut fields = value.fields()?;
     let raw = RawRule {
         source_labels: fields.read("source_labels", |value| read_names(&value)),
         separator: fields.read("separator", |value| value.string()),

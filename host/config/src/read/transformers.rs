@@ -20,7 +20,7 @@ fn read_transformer(value: &Value<'_>) -> Option<TransformerConfig> {
         );
         return None;
     }
-    let mut fields = value.fields("transformer")?;
+    let mut fields = value.fields()?;
     let plugin = fields.string("plugin");
     let config = fields
         .read("config", |value| value.json_object())

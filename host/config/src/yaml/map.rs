@@ -100,13 +100,13 @@ impl<'a> Value<'a> {
         );
     }
 
-    /// The keys of a structure with the given name in Go.
-    pub(crate) fn fields(&self, type_name: &'static str) -> Option<Fields<'a>> {
+    /// The keys of a structure.
+    pub(crate) fn fields(&self) -> Option<Fields<'a>> {
         if self.is_nil() {
             return Some(Fields::empty(self.clone()));
         }
         let Content::Mapping(pairs) = &self.node.content else {
-            self.mismatch(type_name);
+            self.mismatch("map[");
             return None;
         };
         Some(Fields::new(self.clone(), pairs))

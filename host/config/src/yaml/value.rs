@@ -291,10 +291,7 @@ fn expected(type_name: &str) -> (&'static str, &'static str) {
         name if name.starts_with("[]") => {
             ("a list", "write `[a, b]`, or lines that begin with `- `")
         }
-        name if name.contains('.') || name.contains(' ') || name.starts_with("map[") => {
-            ("a mapping", "write `key: value` lines here")
-        }
-        "plugin" | "transformer" | "grants" | "origin" | "limits" => {
+        name if name.contains('.') || name.starts_with("map[") => {
             ("a mapping", "write `key: value` lines here")
         }
         _ => ("a single value", "write it here, not a list or a mapping"),

@@ -19,7 +19,7 @@ pub(super) fn read_basic_auth(
     if value.is_null() {
         return None;
     }
-    let mut fields = value.fields("config.plain")?;
+    let mut fields = value.fields()?;
     let basic_auth = BasicAuth {
         username: fields.string("username"),
         username_file: join(&fields.string("username_file")),
@@ -39,7 +39,7 @@ pub(super) fn read_authorization(
     if value.is_null() {
         return None;
     }
-    let mut fields = value.fields("config.Authorization")?;
+    let mut fields = value.fields()?;
     let authorization = Authorization {
         kind: fields.string("type"),
         credentials: Secret::new(fields.string("credentials")),
@@ -69,7 +69,7 @@ pub(super) fn read_oauth2(
     if value.is_null() {
         return None;
     }
-    let mut fields = value.fields("config.plain")?;
+    let mut fields = value.fields()?;
     let fields = &mut fields;
     let key_file = fields.string("client_certificate_key_file");
     let mut oauth2 = OAuth2 {

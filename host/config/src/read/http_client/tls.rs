@@ -12,7 +12,7 @@ pub(super) fn read_tls(value: &Value<'_>, context: &Context<'_>) -> Option<TlsCo
         return None;
     }
     let join = |text: &str| path::join_some(context.directory, text);
-    let mut fields = value.fields("config.plain")?;
+    let mut fields = value.fields()?;
     let fields = &mut fields;
     let tls = TlsConfig {
         ca: fields.string("ca"),

@@ -99,7 +99,7 @@ pub(super) fn read_headers(
     }
     let pairs = value.map("config.Headers")?;
     let headers = pairs.iter().filter_map(|(key, value)| {
-        let mut fields = value.fields("config.Header")?;
+        let mut fields = value.fields()?;
         let files = fields
             .read("files", |value| value.strings())
             .unwrap_or_default();

@@ -11,7 +11,7 @@ use crate::yaml::Value;
 
 /// Reads one section.
 pub(super) fn read(value: &Value<'_>, context: &Context<'_>) -> Option<(ContentHash, SectionKind)> {
-    let mut fields = value.fields("file.plain")?;
+    let mut fields = value.fields()?;
     let files = fields.read("files", |value| read_file_names(&value));
     let refresh_interval = fields.read("refresh_interval", |value| duration(&value));
     // Zero, which upstream accepts and then dies of, is as if nothing were written.

@@ -40,7 +40,6 @@ fn read_group<'a>(
     value: &Value<'a>,
     static_targets: &mut Vec<(String, Value<'a>)>,
 ) -> Option<TargetGroup> {
-    const TYPE: &str = "struct { Targets []string \"yaml:\\\"targets\\\"\"; Labels model.LabelSet \"yaml:\\\"labels\\\"\" }";
     if value.is_null() {
         value.error_with(
             "empty or null section in static_configs",
@@ -48,7 +47,7 @@ fn read_group<'a>(
         );
         return None;
     }
-    let mut fields = value.fields(TYPE)?;
+    let mut fields = value.fields()?;
     let targets = fields.read("targets", |value| {
         value.list("[]string", |item| Some((item.string()?, item)))
     });

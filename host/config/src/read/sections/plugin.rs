@@ -31,7 +31,7 @@ pub(super) fn read(
 
 /// Splits a section into what the host does (intervals, HTTP) and what the plugin is given.
 fn read_plugin_section(value: &Value<'_>, context: &Context<'_>) -> Option<PluginSection> {
-    let mut fields = value.fields("plugin section")?;
+    let mut fields = value.fields()?;
     let refresh_interval = fields.read("refresh_interval", |value| duration(&value));
     // Zero, which upstream accepts and then dies of, is as if nothing were written.
     let refresh_interval = refresh_interval
