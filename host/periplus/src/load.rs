@@ -6,16 +6,12 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use periplus_config::{
     Config, ConfigErrors, Diagnostic, Job, LoadOptions, Places, SectionKind, load_file_with,
     readable_plugins_of,
 };
 use periplus_plugin::{PluginHost, PluginHostOptions};
-use prometheus_client::metrics::gauge::Gauge;
-use prometheus_client::registry::Registry;
 
 use crate::args::LoadArgs;
 
@@ -23,13 +19,6 @@ use crate::args::LoadArgs;
 pub(crate) struct Checked {
     pub(crate) config: Arc<Config>,
     pub(crate) warnings: Vec<Diagnostic>,
-}
-
-/// How the last reload ended, under Prometheus' names.
-#[derive(Clone, Debug)]
-pub(crate) struct ReloadMetrics {
-    successful: Gauge,
-    success_time: Gauge<f64, AtomicU64>,
 }
 
 /// What the plugin host needs to know of the command line.
@@ -131,38 +120,4 @@ fn problems_of(
         }
     }
     found
-}
-
-// === impl ReloadMetrics ===
-
-impl ReloadMetrics {
-    /// Registers the two metrics that Prometheus has for its own reloads.
-    pub(crate) fn register(registry: &mut Registry) -> Self {
-        let metrics = Self {
-            successful: Gauge::default(),
-            success_time: Gauge::default(),
-        };
-        registry.register(
-            "periplus_config_last_reload_successful",
-            "Whether the last attempt to read the configuration succeeded",
-            metrics.successful.clone(),
-        );
-        registry.register(
-            "periplus_config_last_reload_success_timestamp_seconds",
-            "When the configuration was last read with success",
-            metrics.success_time.clone(),
-        );
-        metrics
-    }
-
-    /// Notes how a reload ended.
-    pub(crate) fn outcome(&self, success: bool) {
-        self.successful.set(i64::from(success));
-        if success {
-            let now = SystemTime::now()
-                .duration_since(UNIX_EPOCH)
-                .unwrap_or_default();
-            self.success_time.set(now.as_secs_f64());
-        }
-    }
 }

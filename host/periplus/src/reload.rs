@@ -2,10 +2,14 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use periplus_discovery::ManagerHandle;
 use periplus_plugin::PluginHost;
 use periplus_serve::ReloadRequest;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::Registry;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -20,7 +24,14 @@ pub(crate) struct Reloader {
     pub(crate) load: LoadArgs,
     pub(crate) plugins: Arc<PluginHost>,
     pub(crate) manager: ManagerHandle,
-    pub(crate) metrics: load::ReloadMetrics,
+    pub(crate) metrics: ReloadMetrics,
+}
+
+/// How the last reload ended, under Prometheus' names.
+#[derive(Clone, Debug)]
+pub(crate) struct ReloadMetrics {
+    successful: Gauge,
+    success_time: Gauge<f64, AtomicU64>,
 }
 
 // === impl Reloader ===
@@ -75,6 +86,40 @@ impl Reloader {
                 // The reader may have gone; the reload has happened all the same.
                 let _ = answer.send(outcome);
             }
+        }
+    }
+}
+
+// === impl ReloadMetrics ===
+
+impl ReloadMetrics {
+    /// Registers the two metrics that Prometheus has for its own reloads.
+    pub(crate) fn register(registry: &mut Registry) -> Self {
+        let metrics = Self {
+            successful: Gauge::default(),
+            success_time: Gauge::default(),
+        };
+        registry.register(
+            "periplus_config_last_reload_successful",
+            "Whether the last attempt to read the configuration succeeded",
+            metrics.successful.clone(),
+        );
+        registry.register(
+            "periplus_config_last_reload_success_timestamp_seconds",
+            "When the configuration was last read with success",
+            metrics.success_time.clone(),
+        );
+        metrics
+    }
+
+    /// Notes how a reload ended.
+    pub(crate) fn outcome(&self, success: bool) {
+        self.successful.set(i64::from(success));
+        if success {
+            let now = SystemTime::now()
+                .duration_since(UNIX_EPOCH)
+                .unwrap_or_default();
+            self.success_time.set(now.as_secs_f64());
         }
     }
 }

@@ -18,7 +18,7 @@ use tracing::{info, warn};
 use crate::args::RunArgs;
 use crate::load;
 use crate::mechanisms::AllMechanisms;
-use crate::reload::Reloader;
+use crate::reload::{ReloadMetrics, Reloader};
 
 /// Runs until a signal, or until a vital part ends.
 pub(crate) async fn run(args: RunArgs) -> anyhow::Result<()> {
@@ -32,7 +32,7 @@ pub(crate) async fn run(args: RunArgs) -> anyhow::Result<()> {
     let discovery = DiscoveryMetrics::register(&mut registry);
     let kubernetes = KubernetesMetrics::register(&mut registry);
     let serve_metrics = ServeMetrics::register(&mut registry);
-    let reload_metrics = load::ReloadMetrics::register(&mut registry);
+    let reload_metrics = ReloadMetrics::register(&mut registry);
     let plugins = PluginHost::new(load::plugin_options(&args.load))
         .context("failed to prepare the plugin host")?;
     plugins.metrics().register(&mut registry);
