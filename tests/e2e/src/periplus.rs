@@ -7,7 +7,7 @@ use anyhow::{Context, bail};
 use reqwest::{Client, StatusCode};
 use serde::Deserialize;
 
-use crate::process::{Process, wait_until};
+use crate::process::{Process, reload, wait_until};
 use crate::prometheus::Labels;
 use crate::sides::list_url;
 
@@ -104,16 +104,7 @@ impl Periplus {
 
     /// Makes it read a new configuration.
     pub async fn reload(&self, config: &str) -> anyhow::Result<()> {
-        std::fs::write(&self.config, config)?;
-        let answer = self
-            .client
-            .post(format!("{}/-/reload", self.url))
-            .send()
-            .await?;
-        let code = answer.status();
-        let text = answer.text().await.unwrap_or_default();
-        anyhow::ensure!(code.is_success(), "Periplus refused to reload: {text}");
-        Ok(())
+        reload(&self.client, &self.url, "Periplus", &self.config, config).await
     }
 
     /// Ends it.

@@ -38,6 +38,22 @@ pub fn free_port() -> anyhow::Result<u16> {
     bail!("no free port on loopback")
 }
 
+/// Writes a new configuration and makes a server read it, as Prometheus and Periplus both do.
+pub async fn reload(
+    client: &reqwest::Client,
+    url: &str,
+    name: &str,
+    file: &Path,
+    config: &str,
+) -> anyhow::Result<()> {
+    std::fs::write(file, config)?;
+    let answer = client.post(format!("{url}/-/reload")).send().await?;
+    let code = answer.status();
+    let text = answer.text().await.unwrap_or_default();
+    anyhow::ensure!(code.is_success(), "{name} refused to reload: {text}");
+    Ok(())
+}
+
 /// Waits until `condition` holds; the error is `what`, unless `condition` fails before.
 pub async fn wait_until<F>(patience: Duration, what: &str, mut condition: F) -> anyhow::Result<()>
 where

@@ -8,7 +8,7 @@ use anyhow::Context;
 use reqwest::Client;
 use serde::Deserialize;
 
-use crate::process::{Process, wait_until};
+use crate::process::{Process, reload, wait_until};
 use crate::sides::Side;
 
 /// Label names and values.
@@ -124,20 +124,14 @@ impl Prometheus {
 
     /// Makes it read a new configuration.
     pub async fn reload(&self, config: &str) -> anyhow::Result<()> {
-        std::fs::write(&self.config, config)?;
-        let answer = self
-            .client
-            .post(format!("{}/-/reload", self.url))
-            .send()
-            .await?;
-        let code = answer.status();
-        let text = answer.text().await.unwrap_or_default();
-        anyhow::ensure!(
-            code.is_success(),
-            "{} refused to reload: {text}",
-            self.side.name()
-        );
-        Ok(())
+        reload(
+            &self.client,
+            &self.url,
+            self.side.name(),
+            &self.config,
+            config,
+        )
+        .await
     }
 
     /// Its targets now, less the label that `http_sd` adds, in order.
