@@ -1,6 +1,7 @@
 //! `kubernetes_sd_configs`, resolved, and what belongs to it: clusters and other kinds of objects.
 
 mod cluster;
+mod needs;
 mod patterns;
 mod pointer;
 mod resource;
@@ -14,6 +15,7 @@ use url::Url;
 use crate::http_client::HttpClientConfig;
 
 pub use cluster::{ClusterAccess, ClusterEntry, ClusterSelection, FolderSelection, NamedCluster};
+pub use needs::Need;
 pub use patterns::NamePatterns;
 pub use pointer::{Pointer, Segment};
 pub use resource::{KubernetesResourceSection, ResourceName};
