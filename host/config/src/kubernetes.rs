@@ -5,6 +5,7 @@ mod needs;
 mod patterns;
 mod pointer;
 mod resource;
+mod selector;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -19,6 +20,9 @@ pub use needs::Need;
 pub use patterns::NamePatterns;
 pub use pointer::{Pointer, Segment};
 pub use resource::{KubernetesResourceSection, ResourceName};
+pub use selector::{
+    FieldRequirement, FieldSelector, LabelOperator, LabelRequirement, LabelSelector,
+};
 
 /// One section of `kubernetes_sd_configs`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
