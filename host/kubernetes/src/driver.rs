@@ -10,6 +10,7 @@ use std::time::Duration;
 use futures::StreamExt;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
+use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
@@ -18,11 +19,14 @@ pub(crate) mod intake;
 pub(crate) mod kept;
 pub(crate) mod state;
 pub(crate) mod store;
+mod turn;
 
 use self::backoff::Backoff;
 use self::intake::{Cursor, Intake};
 use self::kept::SharedKept;
+pub(crate) use self::state::Problem;
 use self::state::{Listing, Outcome, Pause, State, Step, WatchEnd, Watching};
+use self::turn::Turn;
 use crate::api::{Api, ApiError, Body, Call, Collection, Request};
 use crate::frame::{Lines, ListSplitter};
 use crate::metrics::KubernetesMetrics;
@@ -61,7 +65,7 @@ pub(crate) trait Consumer: Send + 'static {
     /// The server answered as it should.
     fn answered(&mut self);
     /// The server did not answer as it should.
-    fn failed(&mut self, problem: &str);
+    fn failed(&mut self, problem: &Problem);
 }
 
 /// Follows one collection.
@@ -70,6 +74,7 @@ pub(crate) struct Driver<R, C> {
     collection: Arc<Collection>,
     metrics: KubernetesMetrics,
     intake: Intake<R, C>,
+    gate: Arc<Semaphore>,
     backoff: Backoff,
     jitter: StdRng,
 }
@@ -77,12 +82,14 @@ pub(crate) struct Driver<R, C> {
 // === impl Driver ===
 
 impl<R: Resource, C: Consumer> Driver<R, C> {
-    /// A driver that keeps in `kept` what `collection` holds, and tells its consumer.
+    /// A driver that keeps in `kept` what `collection` holds, and tells its consumer. While it
+    /// reads a whole state it holds a permit of `gate`, which bounds how many do so at a time.
     pub(crate) fn new(
         api: Arc<dyn Api>,
         resource: R,
         collection: Collection,
         kept: SharedKept<C>,
+        gate: Arc<Semaphore>,
         metrics: KubernetesMetrics,
     ) -> Self {
         Self {
@@ -90,6 +97,7 @@ impl<R: Resource, C: Consumer> Driver<R, C> {
             collection: Arc::new(collection),
             intake: Intake::new(resource, kept, metrics.clone()),
             metrics,
+            gate,
             backoff: Backoff::default(),
             jitter: StdRng::from_rng(&mut rand::rng()),
         }
@@ -116,14 +124,14 @@ impl<R: Resource, C: Consumer> Driver<R, C> {
             state,
             pause,
             problem,
-            list_complete,
+            complete,
         } = step;
-        if list_complete {
-            self.intake.list_complete();
+        if let Some(version) = complete {
+            self.intake.list_complete(&version);
             self.intake.kept().consumer.synced();
         }
         if let Some(problem) = problem {
-            tracing::warn!(collection = %self.collection, %problem, "Kubernetes request failed");
+            tracing::warn!(collection = %self.collection, problem = problem.text, "Kubernetes request failed");
             self.metrics.failure();
             self.intake.kept().consumer.failed(&problem);
         }
@@ -168,9 +176,10 @@ impl<R: Resource, C: Consumer> Driver<R, C> {
                 continue_token,
             })
             .await?;
+        let mut turn = Turn::wait(&self.gate).await;
         let mut splitter = ListSplitter::default();
         loop {
-            let piece = match timeout(PAGE_STALL, body.next()).await {
+            let piece = match turn.next(&mut body, PAGE_STALL).await {
                 Ok(Some(piece)) => piece?,
                 Ok(None) => break,
                 Err(_) => return Err(ApiError::Timeout(PAGE_STALL)),

@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use periplus_config::{KubernetesSection, Namespaces, Role};
 use periplus_core::TargetGroup;
 use periplus_discovery::{Discoverer, Updates};
+use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
@@ -17,7 +18,7 @@ use crate::api::http::HttpApi;
 use crate::api::{Api, Collection};
 use crate::connect::{Access, Connection};
 use crate::driver::kept::SharedKept;
-use crate::driver::{Consumer, Driver};
+use crate::driver::{Consumer, Driver, Problem};
 use crate::mechanism::KubernetesOptions;
 use crate::progress::{Progress, WatchReport};
 use crate::record::Record;
@@ -25,6 +26,9 @@ use crate::resource::{GroupSource, ObjectKey};
 
 /// How often the namespace that we run in is read until it can be.
 const NAMESPACE_RETRY: Duration = Duration::from_secs(5);
+
+/// How many watches of one provider read a whole state at a time.
+const INITIAL_STATES: usize = 4;
 
 /// What a section asks to follow.
 #[derive(Clone, Debug)]
@@ -169,13 +173,15 @@ pub(crate) async fn follow_all<R: GroupSource>(
         .map(|collection| format!("list of {collection}"))
         .collect();
     let reports = Progress::begin(updates.clone(), whats);
+    let gate = Arc::new(Semaphore::new(INITIAL_STATES));
     let mut watches = JoinSet::new();
     for (collection, report) in collections.into_iter().zip(reports) {
         let span = tracing::info_span!("watch", provider, %collection);
         let consumer = GroupConsumer::<R>::new(updates.clone(), report);
         let metrics = options.metrics.clone();
         let kept = SharedKept::new(consumer);
-        let driver = Driver::new(Arc::clone(api), R::new(), collection, kept, metrics);
+        let gate = Arc::clone(&gate);
+        let driver = Driver::new(Arc::clone(api), R::new(), collection, kept, gate, metrics);
         watches.spawn(driver.run(stop.clone()).instrument(span));
     }
     while let Some(ended) = watches.join_next().await {
@@ -237,7 +243,7 @@ impl<R: GroupSource> Consumer for GroupConsumer<R> {
         self.report.success();
     }
 
-    fn failed(&mut self, problem: &str) {
-        self.report.problem(problem.to_owned());
+    fn failed(&mut self, problem: &Problem) {
+        self.report.problem(problem.text.clone());
     }
 }

@@ -48,6 +48,15 @@ pub(crate) struct Cursor {
     began: Option<u64>,
 }
 
+/// What the place of an object among the others says.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Order {
+    /// Nothing: it is part of a state.
+    None,
+    /// Every change before it was told.
+    Event,
+}
+
 /// One line of a watch, when it is not in the form that the API server gives it.
 #[derive(Deserialize)]
 struct Line<'a> {
@@ -121,7 +130,8 @@ impl<R: Resource, C: Consumer> Intake<R, C> {
     }
 
     /// A list is complete: what it did not show is gone.
-    pub(super) fn list_complete(&mut self) {
+    pub(super) fn list_complete(&mut self, version: &str) {
+        self.kept().store.complete_to(number(version));
         if self.unidentified {
             // Any object could be the one that was not readable: better one too many than one
             // that vanishes. A later list, or the event of its deletion, takes it.
@@ -157,7 +167,7 @@ impl<R: Resource, C: Consumer> Intake<R, C> {
         };
         match serde_json::from_slice::<R::Wire<'_>>(bytes) {
             Ok(wire) => {
-                if !self.apply(&wire) {
+                if !self.apply(&wire, Order::None) {
                     self.unidentified = true;
                     self.reject("", "no name");
                 }
@@ -217,6 +227,7 @@ impl<R: Resource, C: Consumer> Intake<R, C> {
                 }
                 self.metrics.event(self.role(), EventKind::Delete);
                 let mut kept = self.kept.lock();
+                kept.store.advance_to(number(&version));
                 if let Some(key) = kept.store.remove(&self.key) {
                     kept.consumer.gone(&key);
                     self.told = true;
@@ -226,7 +237,11 @@ impl<R: Resource, C: Consumer> Intake<R, C> {
             "BOOKMARK" => {
                 let named: Named<'_> = parse(object)?;
                 let version = named.metadata.resource_version;
-                Ok((!cursor.advance(version.as_str())).then_some(WatchEnd::Rewound))
+                if !cursor.advance(version.as_str()) {
+                    return Ok(Some(WatchEnd::Rewound));
+                }
+                self.kept().store.advance_to(number(version.as_str()));
+                Ok(None)
             }
             "ERROR" => {
                 let refusal = Refusal::parse(500, object);
@@ -254,23 +269,26 @@ impl<R: Resource, C: Consumer> Intake<R, C> {
         if !cursor.advance(self.resource.names(&wire).resource_version) {
             return Ok(Some(WatchEnd::Rewound));
         }
-        if !self.apply(&wire) {
+        if !self.apply(&wire, Order::Event) {
             self.reject("", "no name");
         }
         Ok(None)
     }
 
     /// Puts an object. False if it has no names.
-    fn apply(&mut self, wire: &R::Wire<'_>) -> bool {
+    fn apply(&mut self, wire: &R::Wire<'_>, order: Order) -> bool {
         let names = self.resource.names(wire);
         if !names.write_key(self.resource.kind(), &mut self.key) {
             return false;
         }
-        let version = names.resource_version.parse().unwrap_or(0);
+        let version = number(names.resource_version);
         self.resource.pack(wire, &mut self.writer);
         let mut kept = self.kept.lock();
         let Kept { store, consumer } = &mut *kept;
         let put = store.put(&self.key, &mut self.writer, version);
+        if order == Order::Event {
+            store.advance_to(version);
+        }
         if put != Put::Unchanged
             && let Some((key, record)) = store.get(&self.key)
         {
@@ -312,6 +330,11 @@ impl<R: Resource, C: Consumer> Intake<R, C> {
             tracing::debug!(resource = %self.resource.kind().plural, object = key, reason, "Object skipped");
         }
     }
+}
+
+/// A version as a number; 0 if it is none.
+fn number(version: &str) -> u64 {
+    version.parse().unwrap_or(0)
 }
 
 fn parse<'a, T: Deserialize<'a>>(object: &'a [u8]) -> Result<T, String> {

@@ -13,6 +13,7 @@ use crate::resource::ObjectKey;
 pub(crate) struct Store {
     entries: HashMap<ObjectKey, Entry>,
     generation: u32,
+    position: u64,
 }
 
 struct Entry {
@@ -40,6 +41,27 @@ impl Store {
     /// when this one ends.
     pub(crate) fn begin(&mut self) {
         self.generation = self.generation.wrapping_add(1);
+    }
+
+    /// The highest version up to which the records are known to be complete: that of the last
+    /// complete list, then of each event and bookmark. 0 before that, and where versions are no
+    /// numbers. A list from a server that lost its history sets it back.
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "for those who join a running watch")
+    )]
+    pub(crate) fn position(&self) -> u64 {
+        self.position
+    }
+
+    /// A whole state was put that is complete up to `version`.
+    pub(crate) fn complete_to(&mut self, version: u64) {
+        self.position = version;
+    }
+
+    /// Every change up to `version` was put.
+    pub(crate) fn advance_to(&mut self, version: u64) {
+        self.position = self.position.max(version);
     }
 
     /// Puts what `writer` holds under `key`; the writer is empty afterwards. Costs no allocation

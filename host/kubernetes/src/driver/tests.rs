@@ -139,9 +139,9 @@ impl Consumer for Seen {
         }
     }
 
-    fn failed(&mut self, problem: &str) {
+    fn failed(&mut self, problem: &Problem) {
         if let Some(report) = &self.1 {
-            report.problem(problem.to_owned());
+            report.problem(problem.text.clone());
         }
     }
 }
@@ -171,6 +171,7 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 /// A driver that runs against a script for some time.
 struct Run {
     seen: Seen,
+    kept: SharedKept<Seen>,
     script: Arc<Script>,
     metrics: KubernetesMetrics,
     status: periplus_discovery::ProviderStatus,
@@ -227,15 +228,21 @@ async fn run_for(time: Duration, answers: impl IntoIterator<Item = Answer>) -> R
     };
     let api: Arc<dyn Api> = Arc::clone(&script) as Arc<dyn Api>;
     let kept = SharedKept::new(seen.clone());
-    let driver = Driver::new(api, Pod, collection, kept, metrics.clone());
+    let driver = Driver::new(api, Pod, collection, kept.clone(), gate(), metrics.clone());
     // Either ends the run: the script, or the time.
     let _ = timeout(time, driver.run(script.over.clone())).await;
     Run {
         seen,
+        kept,
         script,
         metrics,
         status: probe.status(),
     }
+}
+
+/// Room for one whole state at a time.
+fn gate() -> Arc<Semaphore> {
+    Arc::new(Semaphore::new(1))
 }
 
 /// A Pod `ns/<name>` whose content is told apart by its address.

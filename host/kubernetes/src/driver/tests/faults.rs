@@ -304,6 +304,7 @@ async fn a_driver_stops_at_once_when_told() {
         Pod,
         Collection::default(),
         SharedKept::new(Seen::default()),
+        gate(),
         KubernetesMetrics::default(),
     );
     let run = tokio::spawn(driver.run(stop.clone()));
@@ -313,4 +314,16 @@ async fn a_driver_stops_at_once_when_told() {
         .await
         .expect("stops without a wait")
         .unwrap();
+}
+
+#[test]
+fn a_missing_permission_is_told_from_other_problems() {
+    for (code, is_forbidden) in [(403, true), (401, false), (500, false)] {
+        let problem = Problem::from(&ApiError::Refused(Refusal {
+            code,
+            ..Refusal::default()
+        }));
+        assert_eq!(problem.is_forbidden, is_forbidden, "{code}");
+    }
+    assert!(!Problem::from("the server closes the watch at once").is_forbidden);
 }
