@@ -94,7 +94,15 @@ async fn tag_of_a_stage_outlives_changes_that_it_does_not_show() {
         .await
         .apply(group("a", &[("10.0.0.1:80", "west")]));
     host.until("pods", |job| {
-        let labels = &job.groups.values().next().unwrap().group.targets[0];
+        let labels = job
+            .groups
+            .values()
+            .next()
+            .unwrap()
+            .discovered()
+            .group()
+            .targets[0]
+            .clone();
         labels.get("__meta_zone") == Some("west")
     })
     .await;
