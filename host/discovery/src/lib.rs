@@ -10,6 +10,7 @@
 //!   each job (transformers, relabeling, collapse) --watch--> Snapshot --segment--> fronts
 //! ```
 
+mod body;
 mod discovered;
 pub mod discoverer;
 mod group;
@@ -23,6 +24,7 @@ mod snapshot;
 pub mod status;
 pub mod updates;
 
+pub use body::BodyPieces;
 pub use discovered::{Discovered, GroupOrigin};
 pub use discoverer::{Discoverer, Mechanisms, TransformError, Transformer};
 pub use group::{GroupKey, GroupResult, Stage, TargetResult};
