@@ -29,7 +29,11 @@ pub use http_client::{
     Authorization, BasicAuth, HeaderValues, HttpClientConfig, OAuth2, ProxyConfig, TlsConfig,
     TlsVersion,
 };
-pub use kubernetes::{AttachMetadata, KubernetesSection, Namespaces, Role, RoleSelector};
+pub use kubernetes::{
+    AttachMetadata, ClusterAccess, ClusterEntry, ClusterSelection, FolderSelection,
+    KubernetesResourceSection, KubernetesSection, NamePatterns, NamedCluster, Namespaces, Pointer,
+    ResourceName, Role, RoleSelector, Segment,
+};
 pub use load::{Loaded, load_file, load_file_with, load_str, plugins_of, readable_plugins_of};
 pub use options::{LoadOptions, MechanismSet};
 pub use places::Places;

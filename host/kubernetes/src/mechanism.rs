@@ -65,6 +65,12 @@ impl KubernetesMechanism {
 
 fn refuse_unserved(section: &KubernetesSection) -> Result<(), String> {
     let role = section.role;
+    if section.clusters.is_some() {
+        return Err("`clusters` is not served yet".to_owned());
+    }
+    if !section.drop_annotations.is_empty() {
+        return Err("`drop_annotations` is not served yet".to_owned());
+    }
     if !matches!(role, Role::Pod | Role::Node) {
         return Err(format!("role `{role}` is not served yet"));
     }

@@ -6,10 +6,7 @@ use std::collections::BTreeSet;
 use std::sync::Once;
 use std::time::Duration;
 
-use periplus_config::{
-    AttachMetadata, Authorization, HttpClientConfig, KubernetesSection, Namespaces, Role,
-    RoleSelector,
-};
+use periplus_config::{Authorization, KubernetesSection, Namespaces, Role, RoleSelector};
 use periplus_discovery::{Updates, UpdatesProbe};
 use periplus_kube_api::load::{Load, heartbeat};
 use periplus_kube_api::{Fault, KubeApi, Options, Rule, Verb, WatchFault};
@@ -47,15 +44,7 @@ fn sources(probe: &UpdatesProbe) -> BTreeSet<String> {
 }
 
 fn section(role: Role) -> KubernetesSection {
-    KubernetesSection {
-        role,
-        api_server: None,
-        kubeconfig_file: None,
-        namespaces: Namespaces::default(),
-        selectors: Vec::new(),
-        attach_metadata: AttachMetadata::default(),
-        http_client: HttpClientConfig::default(),
-    }
+    KubernetesSection::new(role)
 }
 
 /// Starts a provider that connects by the server's kubeconfig unless the section says how.

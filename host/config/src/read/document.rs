@@ -31,6 +31,7 @@ pub(crate) fn read_document(
         file: file.to_path_buf(),
         jobs: Vec::new(),
         plugins: Vec::new(),
+        clusters: Vec::new(),
     };
     let Some(mut fields) = top(root) else {
         return config;

@@ -5,7 +5,9 @@ use url::Url;
 use super::selector;
 use super::url::{self as go_url, GoUrl};
 use super::{Context, http_client, path, quoted};
-use crate::kubernetes::{AttachMetadata, KubernetesSection, Namespaces, Role, RoleSelector};
+use crate::kubernetes::{
+    AttachMetadata, KubernetesSection, NamePatterns, Namespaces, Role, RoleSelector,
+};
 use crate::yaml::{Fields, Value, nearest};
 
 /// Reads and checks one section.
@@ -62,6 +64,8 @@ pub(super) fn read(value: &Value<'_>, context: &Context<'_>) -> Option<Kubernete
         selectors: check_selectors(role, drafts)?,
         attach_metadata: attach,
         http_client,
+        clusters: None,
+        drop_annotations: NamePatterns::default(),
     })
 }
 

@@ -132,8 +132,7 @@ fn read_section(
         "file" => file::read(value, context)?,
         "kubernetes" => {
             let section = kubernetes::read(value, context)?;
-            let secrets = section.http_client.secrets();
-            let identity = identity::of_structure(mechanism, &section, &secrets);
+            let identity = identity::of_structure(mechanism, &section, &section.secrets());
             (identity, SectionKind::Kubernetes(section))
         }
         _ if is_served(mechanism, context) => plugin::read(mechanism, value, context)?,

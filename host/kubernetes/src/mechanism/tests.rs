@@ -1,16 +1,11 @@
-use periplus_config::{AttachMetadata, HttpClientConfig, Namespaces, OAuth2, TlsVersion};
+use periplus_config::{AttachMetadata, HttpClientConfig, NamePatterns, OAuth2, TlsVersion};
 
 use super::*;
 
 fn section(role: Role) -> KubernetesSection {
     KubernetesSection {
-        role,
-        api_server: None,
         kubeconfig_file: Some("/nowhere/kubeconfig".into()),
-        namespaces: Namespaces::default(),
-        selectors: Vec::new(),
-        attach_metadata: AttachMetadata::default(),
-        http_client: HttpClientConfig::default(),
+        ..KubernetesSection::new(role)
     }
 }
 
@@ -50,6 +45,26 @@ fn metadata_that_is_not_attached_yet_is_refused_where_it_would_matter() {
         ..section(Role::Node)
     };
     assert_eq!(refusal(&nodes), None);
+}
+
+#[test]
+fn keys_that_are_not_served_yet_are_refused_by_name() {
+    let clusters = KubernetesSection {
+        clusters: Some(periplus_config::ClusterSelection::default()),
+        ..section(Role::Pod)
+    };
+    assert_eq!(
+        refusal(&clusters).as_deref(),
+        Some("`clusters` is not served yet")
+    );
+    let annotations = KubernetesSection {
+        drop_annotations: NamePatterns::new(["a/*"]).unwrap(),
+        ..section(Role::Pod)
+    };
+    assert_eq!(
+        refusal(&annotations).as_deref(),
+        Some("`drop_annotations` is not served yet")
+    );
 }
 
 #[test]
