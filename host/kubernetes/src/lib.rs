@@ -25,6 +25,7 @@ mod progress;
 mod provider;
 mod record;
 mod resource;
+mod view;
 mod wire;
 
 pub use mechanism::{KubernetesMechanism, KubernetesOptions};

@@ -8,6 +8,8 @@ use serde::Deserialize;
 
 use crate::record::{Record, Writer};
 
+pub(crate) mod custom;
+pub(crate) mod filter;
 pub(crate) mod node;
 pub(crate) mod pod;
 
