@@ -23,6 +23,8 @@ use crate::wanted::Wanted;
 const NAMESPACE_RETRY: Duration = Duration::from_secs(5);
 /// How often folders of kubeconfigs are looked at.
 const FOLDER_INTERVAL: Duration = Duration::from_secs(2);
+/// How many looks in a row must miss a cluster until it is gone.
+const MISSED_LOOKS: u32 = 2;
 /// How long clusters that fail are waited for before the others are served without them.
 const FAILING_CLUSTERS: Duration = Duration::from_secs(15);
 
@@ -54,6 +56,8 @@ struct Fleet {
 /// One of many clusters.
 struct Member {
     access: ClusterAccess,
+    /// How often in a row it was not found. A file that is being replaced is missing for a moment.
+    missed: u32,
     /// Why it cannot even be begun with.
     _refused: Option<WatchReport>,
     task: Option<(JoinHandle<Follower>, CancellationToken, DropGuard)>,
@@ -196,11 +200,14 @@ impl Fleet {
             self.updates.waiting_for(Some(waiting));
             return;
         }
-        let gone = self.running.iter().filter(|(name, member)| {
-            let now = found.get(*name);
-            now.is_some_and(|access| *access != member.access) || (now.is_none() && problems.is_empty())
+        let gone = self.running.iter_mut().filter_map(|(name, member)| {
+            let is_gone = match found.get(name) {
+                Some(access) => *access != member.access,
+                None => problems.is_empty() && member.is_missed_again(),
+            };
+            is_gone.then(|| name.clone())
         });
-        let gone: Vec<String> = gone.map(|(name, _)| name.clone()).collect();
+        let gone: Vec<String> = gone.collect();
         for name in gone {
             if let Some(member) = self.running.remove(&name) {
                 tracing::info!(cluster = name, "Cluster is no longer read");
@@ -208,7 +215,9 @@ impl Fleet {
             }
         }
         for (name, access) in found {
-            if !self.running.contains_key(&name) {
+            if let Some(member) = self.running.get_mut(&name) {
+                member.missed = 0;
+            } else {
                 let member = self.begin(&name, access);
                 self.running.insert(name, member);
             }
@@ -225,6 +234,7 @@ impl Fleet {
                 report.problem(error);
                 return Member {
                     access,
+                    missed: 0,
                     _refused: Some(report),
                     task: None,
                 };
@@ -239,6 +249,7 @@ impl Fleet {
         let guard = stop.clone().drop_guard();
         Member {
             access,
+            missed: 0,
             _refused: None,
             task: Some((task, stop, guard)),
         }
@@ -248,6 +259,12 @@ impl Fleet {
 // === impl Member ===
 
 impl Member {
+    /// Notes that the cluster was not found; whether that is final.
+    fn is_missed_again(&mut self) -> bool {
+        self.missed += 1;
+        self.missed >= MISSED_LOOKS
+    }
+
     async fn end(self) {
         let Some((task, stop, _guard)) = self.task else {
             return;

@@ -41,7 +41,10 @@ impl Filter {
         (!is_same).then(|| Self {
             kind: need.kind,
             namespace: need.namespace.clone(),
-            labels: need.labels.as_deref().and_then(|it| LabelSelector::parse(it).ok()),
+            labels: need
+                .labels
+                .as_deref()
+                .and_then(|it| LabelSelector::parse(it).ok()),
             fields: need
                 .fields
                 .as_deref()

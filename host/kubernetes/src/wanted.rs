@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use periplus_config::{KubernetesResourceSection, KubernetesSection, NamePatterns, Namespaces, Role};
+use periplus_config::{KubernetesResourceSection, KubernetesSection, Namespaces, Role};
 
 use crate::resource::custom;
+use crate::resource::filter::AnnotationFilter;
 use crate::shared::Need;
-use crate::view::{AnnotationFilter, ObjectKind, ViewRole, ViewSpec};
+use crate::view::{ObjectKind, ViewRole, ViewSpec};
 
 /// What a section wants, whatever the cluster.
 #[derive(Clone, Debug)]
@@ -14,7 +15,6 @@ pub(crate) struct Wanted {
     view: ViewSpec,
     namespaces: Namespaces,
     selections: Vec<(ObjectKind, Selection)>,
-    drop: NamePatterns,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -29,7 +29,8 @@ impl Wanted {
     /// What a section of `kubernetes_sd_configs` wants.
     pub(crate) fn of(section: &KubernetesSection) -> Self {
         let selections = section.selectors.iter();
-        let selections = selections.map(|it| (kind_of(it.role), Selection::new(&it.label, &it.field)));
+        let selections =
+            selections.map(|it| (kind_of(it.role), Selection::new(&it.label, &it.field)));
         Self {
             view: ViewSpec {
                 role: ViewRole::Builtin(section.role),
@@ -39,7 +40,6 @@ impl Wanted {
             },
             namespaces: section.namespaces.clone(),
             selections: selections.collect(),
-            drop: section.drop_annotations.clone(),
         }
     }
 
@@ -55,7 +55,6 @@ impl Wanted {
             },
             namespaces: section.namespaces.clone(),
             selections: vec![(ObjectKind::Custom, selection)],
-            drop: section.drop_annotations.clone(),
         }
     }
 
@@ -98,12 +97,13 @@ impl Wanted {
         };
         let selections = self.selections.iter();
         let mut of_kind = selections.filter(|(of, _)| *of == kind);
-        let Selection { labels, fields } =
-            of_kind.next().map_or_else(Selection::default, |(_, it)| it.clone());
+        let Selection { labels, fields } = of_kind
+            .next()
+            .map_or_else(Selection::default, |(_, it)| it.clone());
         // Of owners nothing but their names is kept, so one watch serves whatever is dropped.
         let drop = match kind {
-            ObjectKind::ReplicaSet | ObjectKind::Job => NamePatterns::default(),
-            _ => self.drop.clone(),
+            ObjectKind::ReplicaSet | ObjectKind::Job => AnnotationFilter::default(),
+            _ => self.view.drop_annotations.clone(),
         };
         Need {
             custom: custom.filter(|_| kind == ObjectKind::Custom),
@@ -117,7 +117,7 @@ impl Wanted {
     fn is_namespaced(&self, kind: ObjectKind) -> bool {
         match (kind, &self.view.role) {
             (ObjectKind::Node | ObjectKind::Namespace, _) => false,
-            (ObjectKind::Custom, ViewRole::Custom(spec)) => spec.is_namespaced(),
+            (ObjectKind::Custom, ViewRole::Custom(spec)) => spec.kind().namespaced,
             _ => true,
         }
     }
@@ -145,7 +145,8 @@ impl Wanted {
 impl Selection {
     #[expect(clippy::ref_option, reason = "that is how sections have them")]
     fn new(labels: &Option<String>, fields: &Option<String>) -> Self {
-        let filled = |text: &Option<String>| text.as_deref().filter(|it| !it.is_empty()).map(Arc::from);
+        let filled =
+            |text: &Option<String>| text.as_deref().filter(|it| !it.is_empty()).map(Arc::from);
         Self {
             labels: filled(labels),
             fields: filled(fields),

@@ -24,8 +24,8 @@ impl Mechanisms for AllMechanisms {
                     .ok_or_else(|| format!("mechanism `{}` is not built in", section.mechanism))
             }
             SectionKind::Kubernetes(kubernetes) => self.kubernetes.discoverer(kubernetes, name),
-            SectionKind::KubernetesResource(_) => {
-                Err("`kubernetes_resource_sd_configs` is not served yet".to_owned())
+            SectionKind::KubernetesResource(resource) => {
+                self.kubernetes.resource_discoverer(resource, name)
             }
             SectionKind::Plugin(_) => self.plugins.discoverer(section, name),
             SectionKind::Missing => Err(format!(

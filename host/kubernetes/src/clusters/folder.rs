@@ -69,7 +69,13 @@ mod tests {
     #[test]
     fn every_file_is_a_cluster_and_entries_with_a_name_come_first() {
         let folder = tempfile::tempdir().unwrap();
-        for file in ["prod-a.yaml", "prod-b", "prod-b.kubeconfig", "test.yaml", ".hidden"] {
+        for file in [
+            "prod-a.yaml",
+            "prod-b",
+            "prod-b.kubeconfig",
+            "test.yaml",
+            ".hidden",
+        ] {
             std::fs::write(folder.path().join(file), "").unwrap();
         }
         std::fs::create_dir(folder.path().join("prod-folder")).unwrap();

@@ -1,6 +1,12 @@
 use super::*;
 
-fn begin(count: usize) -> (Arc<Progress>, Vec<WatchReport>, periplus_discovery::UpdatesProbe) {
+fn begin(
+    count: usize,
+) -> (
+    Arc<Progress>,
+    Vec<WatchReport>,
+    periplus_discovery::UpdatesProbe,
+) {
     let (updates, probe) = Updates::testing();
     let progress = Progress::new(updates);
     let watches = (0..count)

@@ -114,14 +114,20 @@ impl Keeper {
         for ((id, placed), planned) in self.readers.iter_mut().zip(planned) {
             is_waiting |= !placed.go_to(*id, planned, watches);
         }
-        let needed: HashSet<&Need> = self.readers.values().filter_map(|it| it.at.as_ref()).collect();
-        self.watches
-            .retain(|need, running| needed.contains(need) || !running.kept.lock().consumer.is_idle());
+        let needed: HashSet<&Need> = self
+            .readers
+            .values()
+            .filter_map(|it| it.at.as_ref())
+            .collect();
+        self.watches.retain(|need, running| {
+            needed.contains(need) || !running.kept.lock().consumer.is_idle()
+        });
         is_waiting
     }
 
     fn note_refusals(&mut self) {
-        self.refused.retain(|_, since| since.elapsed() < REFUSED_FOR);
+        self.refused
+            .retain(|_, since| since.elapsed() < REFUSED_FOR);
         for (need, running) in &self.watches {
             let kept = running.kept.lock();
             if kept.consumer.is_refused {
@@ -146,7 +152,12 @@ impl Keeper {
     }
 
     fn run_watch(&mut self, need: &Need, running: &Running) {
-        let work = watch(&self.context, need, running.kept.clone(), running.stop.clone());
+        let work = watch(
+            &self.context,
+            need,
+            running.kept.clone(),
+            running.stop.clone(),
+        );
         let task = self.tasks.spawn(work);
         self.names.insert(task.id(), need.clone());
     }

@@ -1,12 +1,12 @@
 //! What someone wants to see of one kind of object, and which watches can serve that.
 
+use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-use periplus_config::NamePatterns;
-
 use crate::api::Collection;
 use crate::resource::custom;
+use crate::resource::filter::AnnotationFilter;
 use crate::selector::is_evaluable;
 use crate::view::ObjectKind;
 
@@ -26,7 +26,7 @@ pub(crate) struct Need {
     /// Field selector; never empty.
     pub(crate) fields: Option<Arc<str>>,
     /// Annotations that are not wanted.
-    pub(crate) drop: NamePatterns,
+    pub(crate) drop: AnnotationFilter,
 }
 
 // === impl Need ===
@@ -40,7 +40,7 @@ impl Need {
             namespace: None,
             labels: None,
             fields: None,
-            drop: NamePatterns::default(),
+            drop: AnnotationFilter::default(),
         }
     }
 
@@ -55,7 +55,7 @@ impl Need {
         Self {
             labels: None,
             fields: None,
-            drop: NamePatterns::default(),
+            drop: AnnotationFilter::default(),
             ..self.clone()
         }
     }
@@ -71,9 +71,9 @@ impl Need {
             drop,
         } = self;
         let has_all_annotations = drop
-            .as_slice()
+            .patterns()
             .iter()
-            .all(|pattern| other.drop.as_slice().contains(pattern));
+            .all(|pattern| other.drop.patterns().contains(pattern));
         let selects_all = if self.is_whole() {
             is_evaluable(other)
         } else {
@@ -100,6 +100,30 @@ impl Need {
     }
 }
 
+impl fmt::Display for Need {
+    /// `` `pods` in `team-a` ``
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let plural = match (self.kind, &self.custom) {
+            (ObjectKind::Pod, _) => "pods",
+            (ObjectKind::Node, _) => "nodes",
+            (ObjectKind::Service, _) => "services",
+            (ObjectKind::Endpoints, _) => "endpoints",
+            (ObjectKind::EndpointSlice, _) => "endpointslices",
+            (ObjectKind::Ingress, _) => "ingresses",
+            (ObjectKind::Namespace, _) => "namespaces",
+            (ObjectKind::ReplicaSet, _) => "replicasets",
+            (ObjectKind::Job, _) => "jobs",
+            (ObjectKind::Custom, Some(spec)) => &spec.kind().plural,
+            (ObjectKind::Custom, None) => "objects",
+        };
+        write!(f, "`{plural}`")?;
+        match &self.namespace {
+            Some(namespace) => write!(f, " in `{namespace}`"),
+            None => Ok(()),
+        }
+    }
+}
+
 impl Hash for Need {
     fn hash<H: Hasher>(&self, state: &mut H) {
         // Equal needs have equal parts here; that few others do is enough.
@@ -110,6 +134,7 @@ impl Hash for Need {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use periplus_config::NamePatterns;
 
     fn need(namespace: &str, labels: &str, fields: &str, drop: &[&str]) -> Need {
         let some = |text: &str| (!text.is_empty()).then(|| text.into());
@@ -117,7 +142,7 @@ mod tests {
             namespace: some(namespace),
             labels: some(labels),
             fields: some(fields),
-            drop: NamePatterns::new(drop.iter().copied()).unwrap(),
+            drop: AnnotationFilter::new(&NamePatterns::new(drop.iter().copied()).unwrap()),
             ..Need::all(ObjectKind::Pod)
         }
     }
@@ -128,14 +153,30 @@ mod tests {
         for (watch, other, serves) in [
             (all.clone(), need("a", "app=x", "", &["z"]), true),
             (all.clone(), need("", "", "spec.nodeName=n", &[]), true),
-            (all.clone(), need("", "", "spec.schedulerName=n", &[]), false),
+            (
+                all.clone(),
+                need("", "", "spec.schedulerName=n", &[]),
+                false,
+            ),
             (all.clone(), Need::all(ObjectKind::Node), false),
             (need("a", "", "", &[]), need("a", "app=x", "", &[]), true),
             (need("a", "", "", &[]), need("b", "app=x", "", &[]), false),
             (need("a", "", "", &[]), all.clone(), false),
-            (need("", "app=x", "", &[]), need("a", "app=x", "", &[]), true),
-            (need("", "app=x", "", &[]), need("", "app=y", "", &[]), false),
-            (need("", "", "", &["z"]), need("", "", "", &["y", "z"]), true),
+            (
+                need("", "app=x", "", &[]),
+                need("a", "app=x", "", &[]),
+                true,
+            ),
+            (
+                need("", "app=x", "", &[]),
+                need("", "app=y", "", &[]),
+                false,
+            ),
+            (
+                need("", "", "", &["z"]),
+                need("", "", "", &["y", "z"]),
+                true,
+            ),
             (need("", "", "", &["z"]), all.clone(), false),
         ] {
             assert_eq!(watch.serves(&other), serves, "{watch:?} for {other:?}");

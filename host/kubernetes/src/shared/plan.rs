@@ -25,7 +25,7 @@ fn wide_watches(needs: &[&Need], refused: &HashSet<Need>) -> Vec<Need> {
     let mut whole: Vec<&Need> = whole
         .filter(|need| need.is_whole() && !refused.contains(*need))
         .collect();
-    whole.sort_by_key(|need| (need.namespace.clone(), need.drop.as_slice().len()));
+    whole.sort_by_key(|need| (need.namespace.clone(), need.drop.patterns().len()));
     let mut wide: Vec<Need> = Vec::new();
     for need in whole {
         if !wide.iter().any(|it| it.serves(need)) {
@@ -88,7 +88,11 @@ mod tests {
             // Equal needs share, and so do needs within a wider one.
             (vec!["/", "/"], vec![], vec!["/", "/"]),
             (vec!["/a=1", "/", "x/", "x/b=2"], vec![], vec!["/"; 4]),
-            (vec!["x/", "x/a=1", "y/a=1"], vec![], vec!["x/", "x/", "y/a=1"]),
+            (
+                vec!["x/", "x/a=1", "y/a=1"],
+                vec![],
+                vec!["x/", "x/", "y/a=1"],
+            ),
             // Few selections have watches of their own; many are served by one.
             (
                 vec!["/a=1", "/a=2", "/a=3", "/a=3"],

@@ -22,7 +22,7 @@ use crate::resource::pod::Pod;
 use crate::resource::replica_set::ReplicaSet;
 use crate::resource::service::Service;
 use crate::resource::slice::EndpointSlice;
-use crate::view::{AnnotationFilter, ObjectKind};
+use crate::view::ObjectKind;
 
 /// The work of one watch, until `stop` is cancelled.
 pub(super) fn watch(
@@ -31,7 +31,7 @@ pub(super) fn watch(
     kept: SharedKept<Fanout>,
     stop: CancellationToken,
 ) -> BoxFuture<'static, ()> {
-    let drop = AnnotationFilter::new(&need.drop);
+    let drop = need.drop.clone();
     match need.kind {
         ObjectKind::Pod => run(Pod::new(drop), context, need, kept, stop),
         ObjectKind::Node => run(Node::new(drop), context, need, kept, stop),
@@ -43,7 +43,13 @@ pub(super) fn watch(
         ObjectKind::ReplicaSet => run(ReplicaSet, context, need, kept, stop),
         ObjectKind::Job => run(Job, context, need, kept, stop),
         ObjectKind::Custom => match &need.custom {
-            Some(spec) => run(Custom::new(Arc::clone(spec), drop), context, need, kept, stop),
+            Some(spec) => run(
+                Custom::new(Arc::clone(spec), drop),
+                context,
+                need,
+                kept,
+                stop,
+            ),
             // Who needs a custom resource says which.
             None => Box::pin(std::future::ready(())),
         },
