@@ -5,6 +5,7 @@ mod needs;
 mod patterns;
 mod pointer;
 mod resource;
+mod rows;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -19,6 +20,7 @@ pub use needs::Need;
 pub use patterns::NamePatterns;
 pub use pointer::{Pointer, Segment};
 pub use resource::{KubernetesResourceSection, ResourceName};
+pub use rows::{ResourceRow, ResourceRows};
 
 /// One section of `kubernetes_sd_configs`.
 #[derive(Clone, Debug, PartialEq, Serialize)]

@@ -32,7 +32,7 @@ pub use http_client::{
 pub use kubernetes::{
     AttachMetadata, ClusterAccess, ClusterEntry, ClusterSelection, FolderSelection,
     KubernetesResourceSection, KubernetesSection, NamePatterns, NamedCluster, Namespaces, Need,
-    Pointer, ResourceName, Role, RoleSelector, Segment,
+    Pointer, ResourceName, ResourceRow, ResourceRows, Role, RoleSelector, Segment,
 };
 pub use load::{Loaded, load_file, load_file_with, load_str, plugins_of, readable_plugins_of};
 pub use options::{LoadOptions, MechanismSet};

@@ -227,11 +227,12 @@ scrape_configs:
     let text = rbac(config, &[]);
     let comments: Vec<_> = text.lines().filter(|it| it.starts_with("# For ")).collect();
     assert_eq!(comments.len(), 2, "{text}");
+    // In the order of sections, which is by key: other resources first.
+    assert_eq!(comments[0], "# For cluster \"b\".");
     assert!(
-        comments[0].starts_with("# For cluster \"a\", each cluster of folder "),
+        comments[1].starts_with("# For cluster \"a\", each cluster of folder "),
         "{text}"
     );
-    assert_eq!(comments[1], "# For cluster \"b\".");
     let documents = documents(&text);
     let roles: Vec<_> = documents
         .iter()
@@ -240,7 +241,7 @@ scrape_configs:
     assert_eq!(roles[0]["metadata"]["name"], "periplus");
     assert_eq!(roles[1]["metadata"]["name"], "periplus-2");
     assert_eq!(
-        roles[1]["rules"],
+        roles[0]["rules"],
         json!([
             {"apiGroups": [""], "resources": ["nodes", "pods"], "verbs": ["list", "watch"]},
             {"apiGroups": ["example.com"], "resources": ["things"], "verbs": ["list", "watch"]},
