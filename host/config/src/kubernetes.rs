@@ -5,6 +5,7 @@ mod needs;
 mod patterns;
 mod pointer;
 mod resource;
+mod rows;
 mod selector;
 
 use std::fmt;
@@ -20,6 +21,7 @@ pub use needs::Need;
 pub use patterns::NamePatterns;
 pub use pointer::{Pointer, Segment};
 pub use resource::{KubernetesResourceSection, ResourceName};
+pub use rows::{ResourceRow, ResourceRows};
 pub use selector::{
     FieldRequirement, FieldSelector, LabelOperator, LabelRequirement, LabelSelector,
 };

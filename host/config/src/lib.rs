@@ -32,8 +32,8 @@ pub use http_client::{
 pub use kubernetes::{
     AttachMetadata, ClusterAccess, ClusterEntry, ClusterSelection, FieldRequirement, FieldSelector,
     FolderSelection, KubernetesResourceSection, KubernetesSection, LabelOperator, LabelRequirement,
-    LabelSelector, NamePatterns, NamedCluster, Namespaces, Need, Pointer, ResourceName, Role,
-    RoleSelector, Segment,
+    LabelSelector, NamePatterns, NamedCluster, Namespaces, Need, Pointer, ResourceName,
+    ResourceRow, ResourceRows, Role, RoleSelector, Segment,
 };
 pub use load::{Loaded, load_file, load_file_with, load_str, plugins_of, readable_plugins_of};
 pub use options::{LoadOptions, MechanismSet};

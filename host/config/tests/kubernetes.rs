@@ -3,6 +3,8 @@
 
 #[path = "kubernetes/clusters.rs"]
 mod clusters;
+#[path = "kubernetes/documentation.rs"]
+mod documentation;
 #[path = "kubernetes/resources.rs"]
 mod resources;
 #[path = "kubernetes/upstream.rs"]

@@ -50,7 +50,7 @@ pub(super) fn read(value: &Value<'_>, context: &Context<'_>) -> ClusterList {
     clusters
 }
 
-/// Reads one entry: its name, if it has one, and all of it, if nothing in it is wrong.
+/// Reads one entry: the cluster's name, if it has one, and all of it, if nothing in it is wrong.
 fn read_entry(value: &Value<'_>, context: &Context<'_>) -> (Option<String>, Option<ClusterEntry>) {
     if value.is_nil() {
         value.error_with(
@@ -65,7 +65,7 @@ fn read_entry(value: &Value<'_>, context: &Context<'_>) -> (Option<String>, Opti
     let folder = fields.string("kubeconfig_dir");
     let name = fields.take("name");
     let named = name.as_ref().and_then(Value::string).unwrap_or_default();
-    let written = (!named.is_empty()).then(|| named.clone());
+    let written = (folder.is_empty() && !named.is_empty()).then(|| named.clone());
     let draft = connection::take(&mut fields, context);
     let kube_context = fields.string("context");
     if !fields.finish() {

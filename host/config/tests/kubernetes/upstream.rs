@@ -175,6 +175,37 @@ fn selectors_are_checked_in_their_order() {
 }
 
 #[test]
+fn field_selectors_are_refused_with_the_words_of_kubernetes() {
+    for (field, expected) in [
+        ("a", Some("invalid selector: 'a'; can't understand 'a'")),
+        ("!a", Some("invalid selector: '!a'; can't understand '!a'")),
+        (
+            "b=c,a>1",
+            Some("invalid selector: 'b=c,a>1'; can't understand 'a>1'"),
+        ),
+        (
+            "a=b=c",
+            Some("invalid field selector: unescaped character in value: 61"),
+        ),
+        (
+            r"a=b\c",
+            Some(r"invalid field selector: invalid escape sequence: \c"),
+        ),
+        (
+            r"a=b\",
+            Some(r"invalid field selector: invalid escape sequence: \"),
+        ),
+        (r"a=b\=c\,d\\", None),
+        ("a==b,c!=d,", None),
+        ("spec.nodeName=", None),
+        ("", None),
+    ] {
+        let section = format!("{{role: pod, selectors: [{{role: pod, field: '{field}'}}]}}");
+        assert_eq!(messages(&section), Vec::from_iter(expected), "{field}");
+    }
+}
+
+#[test]
 fn keys_and_types_are_checked() {
     for (keys, expected) in [
         (
