@@ -6,6 +6,7 @@ mod patterns;
 mod pointer;
 mod resource;
 mod rows;
+mod selector;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -21,6 +22,9 @@ pub use patterns::NamePatterns;
 pub use pointer::{Pointer, Segment};
 pub use resource::{KubernetesResourceSection, ResourceName};
 pub use rows::{ResourceRow, ResourceRows};
+pub use selector::{
+    FieldRequirement, FieldSelector, LabelOperator, LabelRequirement, LabelSelector,
+};
 
 /// One section of `kubernetes_sd_configs`.
 #[derive(Clone, Debug, PartialEq, Serialize)]

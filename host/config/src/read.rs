@@ -14,7 +14,7 @@ mod path;
 mod plugins;
 mod relabel;
 mod sections;
-mod selector;
+pub(crate) mod selector;
 mod transformers;
 mod units;
 mod url;

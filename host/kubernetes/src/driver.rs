@@ -15,16 +15,17 @@ use tokio_util::sync::CancellationToken;
 
 pub(crate) mod backoff;
 pub(crate) mod intake;
+pub(crate) mod kept;
 pub(crate) mod state;
 pub(crate) mod store;
 
 use self::backoff::Backoff;
 use self::intake::{Cursor, Intake};
+use self::kept::SharedKept;
 use self::state::{Listing, Outcome, Pause, State, Step, WatchEnd, Watching};
 use crate::api::{Api, ApiError, Body, Call, Collection, Request};
 use crate::frame::{Lines, ListSplitter};
 use crate::metrics::KubernetesMetrics;
-use crate::progress::WatchReport;
 use crate::record::Record;
 use crate::resource::{ObjectKey, Resource};
 
@@ -46,7 +47,8 @@ const STABLE: Duration = Duration::from_secs(10);
 /// A watch that ends sooner, without an event, was refused in disguise.
 const AT_ONCE: Duration = Duration::from_secs(1);
 
-/// Is told what changed in a collection, in the order in which it happened to each object.
+/// Is told what changed in a collection, in the order in which it happened to each object, and how
+/// the watch does. Called under the lock of [`SharedKept`], so no call may block.
 pub(crate) trait Consumer: Send + 'static {
     /// An object is new, or differs in what matters.
     fn changed(&mut self, key: &ObjectKey, record: &Record);
@@ -54,13 +56,18 @@ pub(crate) trait Consumer: Send + 'static {
     fn gone(&mut self, key: &ObjectKey);
     /// What was told since the last call can be shown; its last byte was read at `read_at`.
     fn publish(&mut self, read_at: Instant);
+    /// A list is complete: everything is known.
+    fn synced(&mut self);
+    /// The server answered as it should.
+    fn answered(&mut self);
+    /// The server did not answer as it should.
+    fn failed(&mut self, problem: &str);
 }
 
 /// Follows one collection.
 pub(crate) struct Driver<R, C> {
     api: Arc<dyn Api>,
     collection: Arc<Collection>,
-    report: WatchReport,
     metrics: KubernetesMetrics,
     intake: Intake<R, C>,
     backoff: Backoff,
@@ -70,19 +77,18 @@ pub(crate) struct Driver<R, C> {
 // === impl Driver ===
 
 impl<R: Resource, C: Consumer> Driver<R, C> {
-    /// A driver that tells `consumer` about the objects of `collection`.
+    /// A driver that keeps in `kept` what `collection` holds, and tells its consumer.
     pub(crate) fn new(
         api: Arc<dyn Api>,
+        resource: R,
         collection: Collection,
-        consumer: C,
-        report: WatchReport,
+        kept: SharedKept<C>,
         metrics: KubernetesMetrics,
     ) -> Self {
         Self {
             api,
             collection: Arc::new(collection),
-            report,
-            intake: Intake::new(consumer, metrics.clone()),
+            intake: Intake::new(resource, kept, metrics.clone()),
             metrics,
             backoff: Backoff::default(),
             jitter: StdRng::from_rng(&mut rand::rng()),
@@ -114,12 +120,12 @@ impl<R: Resource, C: Consumer> Driver<R, C> {
         } = step;
         if list_complete {
             self.intake.list_complete();
-            self.report.synced();
+            self.intake.kept().consumer.synced();
         }
         if let Some(problem) = problem {
             tracing::warn!(collection = %self.collection, %problem, "Kubernetes request failed");
             self.metrics.failure();
-            self.report.problem(problem);
+            self.intake.kept().consumer.failed(&problem);
         }
         let now = Instant::now();
         let wait = match pause {
@@ -177,7 +183,7 @@ impl<R: Resource, C: Consumer> Driver<R, C> {
         let end = splitter
             .finish()
             .map_err(|error| ApiError::garbled(&error))?;
-        self.report.success();
+        self.intake.kept().consumer.answered();
         Ok(Outcome::Page(end))
     }
 
@@ -195,7 +201,7 @@ impl<R: Resource, C: Consumer> Driver<R, C> {
             Ok(body) => {
                 // After a watch that failed by an event, being open again says little.
                 if watching.is_fresh() {
-                    self.report.success();
+                    self.intake.kept().consumer.answered();
                 }
                 let opened = Instant::now();
                 let end = self.read_watch(body, timeout, &mut cursor).await;
@@ -248,7 +254,7 @@ impl<R: Resource, C: Consumer> Driver<R, C> {
             if let Some(end) = end {
                 return end;
             }
-            self.report.success();
+            self.intake.kept().consumer.answered();
         }
     }
 }

@@ -16,9 +16,10 @@ use tracing::Instrument;
 use crate::api::http::HttpApi;
 use crate::api::{Api, Collection};
 use crate::connect::{Access, Connection};
+use crate::driver::kept::SharedKept;
 use crate::driver::{Consumer, Driver};
 use crate::mechanism::KubernetesOptions;
-use crate::progress::Progress;
+use crate::progress::{Progress, WatchReport};
 use crate::record::Record;
 use crate::resource::{GroupSource, ObjectKey};
 
@@ -45,6 +46,7 @@ pub(crate) struct Provider<R> {
 /// Makes groups of changed objects, and hands on those that changed together.
 struct GroupConsumer<R> {
     updates: Updates,
+    report: WatchReport,
     pending: Vec<Arc<TargetGroup>>,
     resource: PhantomData<R>,
 }
@@ -87,9 +89,12 @@ impl Follow {
         if namespaces.is_empty() || namespaces.contains(&None) {
             namespaces = vec![None];
         }
+        let resource = R::new();
+        let kind = resource.kind();
         let collection = |namespace| Collection {
-            group_path: R::GROUP_PATH,
-            plural: R::PLURAL,
+            group_path: kind.group_path.clone(),
+            plural: kind.plural.clone(),
+            metadata_only: kind.metadata_only,
             namespace,
             label_selector: self.label_selector.clone(),
             field_selector: self.field_selector.clone(),
@@ -167,9 +172,10 @@ pub(crate) async fn follow_all<R: GroupSource>(
     let mut watches = JoinSet::new();
     for (collection, report) in collections.into_iter().zip(reports) {
         let span = tracing::info_span!("watch", provider, %collection);
-        let consumer = GroupConsumer::<R>::new(updates.clone());
+        let consumer = GroupConsumer::<R>::new(updates.clone(), report);
         let metrics = options.metrics.clone();
-        let driver = Driver::<R, _>::new(Arc::clone(api), collection, consumer, report, metrics);
+        let kept = SharedKept::new(consumer);
+        let driver = Driver::new(Arc::clone(api), R::new(), collection, kept, metrics);
         watches.spawn(driver.run(stop.clone()).instrument(span));
     }
     while let Some(ended) = watches.join_next().await {
@@ -195,9 +201,10 @@ impl<R: GroupSource> Discoverer for Provider<R> {
 // === impl GroupConsumer ===
 
 impl<R> GroupConsumer<R> {
-    fn new(updates: Updates) -> Self {
+    fn new(updates: Updates, report: WatchReport) -> Self {
         Self {
             updates,
+            report,
             pending: Vec::new(),
             resource: PhantomData,
         }
@@ -220,5 +227,17 @@ impl<R: GroupSource> Consumer for GroupConsumer<R> {
     fn publish(&mut self, read_at: Instant) {
         self.updates.observed_at(read_at);
         self.updates.apply_all(self.pending.drain(..));
+    }
+
+    fn synced(&mut self) {
+        self.report.synced();
+    }
+
+    fn answered(&mut self) {
+        self.report.success();
+    }
+
+    fn failed(&mut self, problem: &str) {
+        self.report.problem(problem.to_owned());
     }
 }

@@ -298,14 +298,12 @@ async fn an_error_event_that_is_no_expiry_costs_no_list() {
 #[tokio::test(start_paused = true)]
 async fn a_driver_stops_at_once_when_told() {
     let stop = CancellationToken::new();
-    let (updates, _probe) = Updates::testing();
-    let report = Progress::begin(updates, vec![String::new()]).remove(0);
     let api: Arc<dyn Api> = Arc::new(Script::default());
-    let driver = Driver::<Pod, _>::new(
+    let driver = Driver::new(
         api,
+        Pod,
         Collection::default(),
-        Seen::default(),
-        report,
+        SharedKept::new(Seen::default()),
         KubernetesMetrics::default(),
     );
     let run = tokio::spawn(driver.run(stop.clone()));

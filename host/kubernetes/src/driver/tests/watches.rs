@@ -195,7 +195,8 @@ async fn lines_in_pieces_are_whole_lines() {
             .chunks(size)
             .map(|piece| Ok(Bytes::copy_from_slice(piece)))
             .collect();
-        let mut intake = Intake::<Pod, _>::new(Seen::default(), KubernetesMetrics::default());
+        let kept = SharedKept::new(Seen::default());
+        let mut intake = Intake::new(Pod, kept, KubernetesMetrics::default());
         let mut cursor = Cursor::new("10");
         let mut splitter = Lines::default();
         for piece in pieces {
