@@ -32,10 +32,10 @@ fn shown(section: &KubernetesResourceSection, object: &Value) -> Vec<String> {
     let rows = rows.rows.iter().map(|row| {
         let mut text = row.address.to_string();
         if let Some(port) = &row.port {
-            text += &format!(":{port}");
+            text.extend([":", port]);
         }
         for (name, value) in &row.labels {
-            text += &format!(" {name}={value}");
+            text.extend([" ", name, "=", value]);
         }
         text
     });
