@@ -7,10 +7,13 @@
 
 mod access;
 mod client;
+mod connections;
 mod faults;
+mod history;
 mod lists;
 mod load;
 mod metadata;
+mod secure;
 mod watch_list;
 mod watches;
 mod writes;
