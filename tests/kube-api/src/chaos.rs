@@ -207,7 +207,7 @@ impl Run<'_> {
             .chain(&self.malformed)
             .map(|(end, _)| *end);
         ends.min()
-            .unwrap_or_else(|| Instant::now() + Duration::from_secs(3_600))
+            .unwrap_or_else(|| Instant::now() + Duration::from_hours(1))
     }
 
     /// Puts a fault in force for a while.

@@ -165,6 +165,22 @@ impl Run<'_> {
         use Disruption as D;
         let detail = match what {
             D::Restart | D::LongRestart => self.restart(what == D::LongRestart).await?,
+            D::Malformed => {
+                self.heal().await?;
+                let named = self.spoil();
+                self.relist(&named)
+            }
+            D::HistoryLost | D::OlderBackup | D::NewUids => self.lose(what).await?,
+            other => self.begin(other),
+        };
+        self.note(what, detail);
+        Ok(())
+    }
+
+    /// What happens at once, without a restart.
+    fn begin(&mut self, what: Disruption) -> String {
+        use Disruption as D;
+        match what {
             D::CutConnections => connections(self.api.cut_connections()),
             D::DrainConnections => connections(self.api.drain_connections()),
             D::HalfOpen => connections(self.api.freeze_connections()),
@@ -173,29 +189,6 @@ impl Run<'_> {
                 self.rule(Rule::new(Fault::ExpiredToken).verb(Verb::List));
                 self.api.expire_tokens();
                 self.relist("tokens and versions")
-            }
-            D::BusyWithRetryAfter => self.refuse(429, Some(1)),
-            D::BusyWithout => self.refuse(429, None),
-            D::ServerErrors => {
-                let code = [500, 502, 503, 504][self.random.below(4)];
-                self.refuse(code, None)
-            }
-            D::BusyWatchLists => {
-                let busy = Fault::Busy {
-                    retry_after: Some(1),
-                };
-                self.rule(Rule::new(busy).verb(Verb::Watch).initial_events(true));
-                self.relist("429")
-            }
-            D::Disconnects => {
-                let times = 1 + self.random.below(4) as u32;
-                self.rule(Rule::new(Fault::Disconnect).times(times));
-                self.watches(&WatchFault::End)
-            }
-            D::Unanswered => {
-                let times = 1 + self.random.below(3) as u32;
-                self.rule(Rule::new(Fault::Hang).times(times));
-                self.watches(&WatchFault::End)
             }
             D::CutMidLine => self.watches(&WatchFault::CutMidLine),
             D::CutWatches => self.watches(&WatchFault::Cut),
@@ -226,11 +219,6 @@ impl Run<'_> {
                 self.rule(Rule::new(slow));
                 self.relist("512 bytes every 2 ms")
             }
-            D::Malformed => {
-                self.heal().await?;
-                let named = self.spoil();
-                self.relist(&named)
-            }
             D::WatchListOff => self.watch_list(WatchList::Refused),
             D::WatchListIgnored => self.watch_list(WatchList::Ignored),
             D::WatchListOn => self.watch_list(WatchList::On),
@@ -245,10 +233,39 @@ impl Run<'_> {
             D::InitialTwice => self.initial(InitialFault::Twice),
             D::InitialWithoutBookmark => self.initial(InitialFault::NoBookmark),
             D::InitialCut => self.initial(InitialFault::CutBeforeBookmark),
-            D::HistoryLost | D::OlderBackup | D::NewUids => self.lose(what).await?,
-        };
-        self.note(what, detail);
-        Ok(())
+            other => self.refuse(other),
+        }
+    }
+
+    /// Requests that get no answer, or none that helps.
+    fn refuse(&mut self, what: Disruption) -> String {
+        use Disruption as D;
+        match what {
+            D::BusyWithRetryAfter => self.refuse_all(429, Some(1)),
+            D::BusyWithout => self.refuse_all(429, None),
+            D::ServerErrors => {
+                let code = [500, 502, 503, 504][self.random.below(4)];
+                self.refuse_all(code, None)
+            }
+            D::BusyWatchLists => {
+                let busy = Fault::Busy {
+                    retry_after: Some(1),
+                };
+                self.rule(Rule::new(busy).verb(Verb::Watch).initial_events(true));
+                self.relist("429")
+            }
+            D::Disconnects => {
+                let times = 1 + self.random.below(4) as u32;
+                self.rule(Rule::new(Fault::Disconnect).times(times));
+                self.watches(&WatchFault::End)
+            }
+            // `Unanswered`: every other kind has been dealt with.
+            _ => {
+                let times = 1 + self.random.below(3) as u32;
+                self.rule(Rule::new(Fault::Hang).times(times));
+                self.watches(&WatchFault::End)
+            }
+        }
     }
 
     async fn restart(&mut self, long: bool) -> io::Result<String> {
@@ -285,7 +302,7 @@ impl Run<'_> {
     }
 
     /// Refuses every request for a while, and makes clients ask.
-    fn refuse(&mut self, code: u16, retry_after: Option<u32>) -> String {
+    fn refuse_all(&mut self, code: u16, retry_after: Option<u32>) -> String {
         let plain = code == 429 && self.random.below(2) == 0;
         let fault = if plain {
             Fault::Busy { retry_after }
