@@ -14,6 +14,7 @@
 
 mod access;
 mod certificates;
+pub mod chaos;
 mod faults;
 mod fields;
 mod http;

@@ -6,6 +6,7 @@
 )]
 
 mod access;
+mod chaos;
 mod client;
 mod connections;
 mod faults;
