@@ -16,6 +16,7 @@ use std::sync::Arc;
 
 use periplus_config::{AttachMetadata, Role};
 use periplus_core::TargetGroup;
+use periplus_discovery::GroupOrigin;
 
 use self::backends::{Backends, Flavor};
 use self::objects::{Alone, Attaching};
@@ -70,12 +71,6 @@ pub(crate) struct ViewSpec {
     pub(crate) drop_annotations: AnnotationFilter,
     /// The cluster: becomes a label of every group and the beginning of every source.
     pub(crate) cluster: Option<Arc<str>>,
-}
-
-/// Makes a group again from the few records that it shows.
-pub(crate) trait GroupOrigin: Send + Sync {
-    /// The group, the same each time.
-    fn derive(&self) -> TargetGroup;
 }
 
 /// A group as it is now; without targets it is gone.
