@@ -229,15 +229,17 @@ impl std::borrow::Borrow<str> for ObjectKey {
     }
 }
 
-/// Helpers for the tests of the roles.
+/// Helpers for tests.
 #[cfg(test)]
 pub(crate) mod testing {
-    use periplus_core::{LabelSet, TargetGroup};
     use serde_json::Value;
 
-    use super::{GroupSource, ObjectKey, Resource};
-    use crate::record::{Reader, Record, Writer};
-use crate::wire::OwnerReference;
+    use super::any::{ResourceVisitor, WatchedKind};
+    use super::filter::AnnotationFilter;
+    use super::{ObjectKey, Resource};
+    use crate::record::{Record, Writer};
+
+    struct Pack<'a>(&'a Value);
 
     /// Key and record of an object, as the driver would have them.
     pub(crate) fn keyed_record_of<R: Resource>(
@@ -256,19 +258,20 @@ use crate::wire::OwnerReference;
         Ok((ObjectKey::new(&key), writer.take()))
     }
 
-    /// The record of an object.
-    pub(crate) fn record_of<R: GroupSource>(object: &Value) -> Result<Record, String> {
-        keyed_record_of(&R::new(), object).map(|(_, record)| record)
+    /// The same for a kind that is known at run time.
+    pub(crate) fn packed(
+        kind: &WatchedKind,
+        left_out: &AnnotationFilter,
+        object: &Value,
+    ) -> Result<(ObjectKey, Record), String> {
+        kind.visit(left_out.clone(), Pack(object))
     }
 
-    /// The target group of an object.
-    pub(crate) fn group_of<R: GroupSource>(object: &Value) -> Option<TargetGroup> {
-        let (key, record) = keyed_record_of(&R::new(), object).unwrap();
-        R::group(&key, &record)
-    }
+    impl ResourceVisitor for Pack<'_> {
+        type Output = Result<(ObjectKey, Record), String>;
 
-    /// Labels as JSON, for comparison.
-    pub(crate) fn labels(labels: &LabelSet) -> Value {
-        serde_json::to_value(labels).unwrap()
+        fn visit<R: Resource>(self, resource: R) -> Self::Output {
+            keyed_record_of(&resource, self.0)
+        }
     }
 }

@@ -220,3 +220,6 @@ pub(crate) fn lone_group(role: Role, key: &ObjectKey, record: &Record) -> Target
     };
     object::group(&spec, key, record, &object::Attached::default())
 }
+
+#[cfg(test)]
+mod tests;

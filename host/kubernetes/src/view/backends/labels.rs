@@ -4,7 +4,7 @@ use periplus_core::LabelSet;
 
 use super::Flavor;
 use super::rows::Row;
-use crate::labels::{self, ADDRESS, Labels, bool_text, join_host_port};
+use crate::labels::{self, ADDRESS, Labels, join_host_port};
 use crate::record::Record;
 use crate::resource::ObjectKey;
 use crate::resource::backends::BackendPort;

@@ -3,10 +3,10 @@
 use serde_json::{Value, json};
 
 use super::*;
-use crate::resource::testing::{group_of, labels, record_of};
+use crate::labels::ADDRESS;
 
 /// The Pod of upstream's tests: one container with one port.
-fn single_port() -> Value {
+pub(super) fn single_port() -> Value {
     json!({
         "apiVersion": "v1", "kind": "Pod",
         "metadata": {"name": "testpod", "namespace": "default", "uid": "abc123", "resourceVersion": "1"},
@@ -26,7 +26,7 @@ fn single_port() -> Value {
 }
 
 /// Two ports in one container, none in the other, labels, annotations and a controller.
-fn multi_port() -> Value {
+pub(super) fn multi_port() -> Value {
     let mut pod = single_port();
     pod["metadata"]["labels"] = json!({"test/label": "testvalue"});
     pod["metadata"]["annotations"] = json!({"test/annotation": "testannotationvalue"});
@@ -64,7 +64,7 @@ fn with_init_container() -> Value {
 }
 
 fn group(pod: &Value) -> TargetGroup {
-    group_of::<Pod>(pod).unwrap()
+    group_of(Role::Pod, pod)
 }
 
 fn addresses(pod: &Value) -> Vec<String> {
@@ -312,13 +312,13 @@ fn what_makes_no_difference_to_targets_makes_none_to_the_record() {
     beat["status"]["conditions"][0]["lastProbeTime"] = json!("2026-01-01T00:00:00Z");
     beat["status"]["containerStatuses"][0]["restartCount"] = json!(3);
     assert_eq!(
-        record_of::<Pod>(&pod).unwrap(),
-        record_of::<Pod>(&beat).unwrap()
+        record_of(ObjectKind::Pod, &pod).unwrap(),
+        record_of(ObjectKind::Pod, &beat).unwrap()
     );
     beat["metadata"]["uid"] = json!("another pod of the same name");
     assert_ne!(
-        record_of::<Pod>(&pod).unwrap(),
-        record_of::<Pod>(&beat).unwrap()
+        record_of(ObjectKind::Pod, &pod).unwrap(),
+        record_of(ObjectKind::Pod, &beat).unwrap()
     );
 }
 
@@ -337,7 +337,7 @@ fn objects_of_the_wrong_shape_are_refused() {
     ] {
         let mut pod = multi_port();
         *pod.pointer_mut(pointer).unwrap() = value.clone();
-        assert!(record_of::<Pod>(&pod).is_err(), "{pointer} = {value}");
+        assert!(record_of(ObjectKind::Pod, &pod).is_err(), "{pointer} = {value}");
     }
 }
 
@@ -371,6 +371,6 @@ fn a_typical_pod_packs_into_less_than_a_kilobyte() {
     for container in pod["status"]["containerStatuses"].as_array_mut().unwrap() {
         container["containerID"] = json!(id);
     }
-    let record = record_of::<Pod>(&pod).unwrap();
+    let record = record_of(ObjectKind::Pod, &pod).unwrap();
     assert!(record.len() < 700, "{} bytes", record.len());
 }

@@ -3,10 +3,10 @@
 use serde_json::{Value, json};
 
 use super::*;
-use crate::resource::testing::{group_of, labels, record_of};
+use crate::labels::ADDRESS;
 
 /// The Node of upstream's tests.
-fn node() -> Value {
+pub(super) fn node() -> Value {
     json!({
         "metadata": {
             "name": "test", "resourceVersion": "1",
@@ -23,7 +23,7 @@ fn node() -> Value {
 
 #[test]
 fn a_node_is_one_target_at_its_kubelet() {
-    let group = group_of::<Node>(&node()).unwrap();
+    let group = group_of(Role::Node, &node());
     assert_eq!(&*group.source, "node/test");
     assert_eq!(
         labels(&group.labels),
@@ -73,7 +73,7 @@ fn conditions_are_lower_case() {
     ] {
         let mut node = node();
         node["status"]["conditions"] = conditions;
-        let group = group_of::<Node>(&node).unwrap();
+        let group = group_of(Role::Node, &node);
         let found: serde_json::Map<_, _> = group
             .labels
             .iter()
@@ -103,7 +103,7 @@ fn the_best_address_is_scraped_and_the_first_of_each_type_is_a_label() {
             .map(|(kind, address)| json!({"type": kind, "address": address}))
             .collect();
         node["status"]["addresses"] = json!(addresses);
-        let group = group_of::<Node>(&node).unwrap();
+        let group = group_of(Role::Node, &node);
         let (_, best) = all[known - 1];
         assert_eq!(
             group.targets[0].get(ADDRESS),
@@ -120,7 +120,7 @@ fn the_best_address_is_scraped_and_the_first_of_each_type_is_a_label() {
         {"type": "InternalIP", "address": "10.0.0.1"},
         {"type": "My-Own", "address": "x"},
     ]);
-    let target = &group_of::<Node>(&node).unwrap().targets[0];
+    let target = &group_of(Role::Node, &node).targets[0];
     assert_eq!(target.get(ADDRESS), Some("[fd00::1]:10250"));
     assert_eq!(
         target.get("__meta_kubernetes_node_address_InternalIP"),
@@ -133,7 +133,7 @@ fn the_best_address_is_scraped_and_the_first_of_each_type_is_a_label() {
 }
 
 #[test]
-fn a_node_without_an_address_leaves_the_group_that_stands() {
+fn a_node_without_an_address_has_no_target() {
     for addresses in [
         json!([]),
         Value::Null,
@@ -141,7 +141,9 @@ fn a_node_without_an_address_leaves_the_group_that_stands() {
     ] {
         let mut node = node();
         node["status"]["addresses"] = addresses;
-        assert_eq!(group_of::<Node>(&node), None);
+        let group = group_of(Role::Node, &node);
+        assert_eq!(&*group.source, "node/test");
+        assert!(group.labels.is_empty() && group.targets.is_empty());
     }
 }
 
@@ -150,7 +152,7 @@ fn a_kubelet_without_a_port_is_at_port_zero() {
     let mut node = node();
     node["status"]["daemonEndpoints"] = Value::Null;
     node["spec"] = json!({});
-    let group = group_of::<Node>(&node).unwrap();
+    let group = group_of(Role::Node, &node);
     assert_eq!(group.targets[0].get(ADDRESS), Some("1.2.3.4:0"));
     assert_eq!(
         group.labels.get("__meta_kubernetes_node_provider_id"),
@@ -167,12 +169,12 @@ fn a_heartbeat_makes_no_difference_to_the_record() {
     beat["status"]["conditions"][0]["lastHeartbeatTime"] = json!("2026-01-01T00:05:00Z");
     beat["status"]["images"] = json!([{"names": ["a"], "sizeBytes": 1}]);
     assert_eq!(
-        record_of::<Node>(&node).unwrap(),
-        record_of::<Node>(&beat).unwrap()
+        record_of(ObjectKind::Node, &node).unwrap(),
+        record_of(ObjectKind::Node, &beat).unwrap()
     );
     beat["status"]["conditions"][0]["status"] = json!("Unknown");
     assert_ne!(
-        record_of::<Node>(&node).unwrap(),
-        record_of::<Node>(&beat).unwrap()
+        record_of(ObjectKind::Node, &node).unwrap(),
+        record_of(ObjectKind::Node, &beat).unwrap()
     );
 }
