@@ -19,6 +19,7 @@ use crate::driver::state::WatchEnd;
 /// | `periplus_kubernetes_unchanged_total` | `role` | objects that came again without a difference that matters |
 /// | `periplus_kubernetes_rejected_total` | `role` | objects and lines that could not be read and were skipped |
 /// | `periplus_kubernetes_lists_total` | `role` | complete lists that were begun |
+/// | `periplus_kubernetes_streams_total` | `role` | complete states that were asked for as a stream |
 /// | `periplus_kubernetes_watch_ends_total` | `reason` | watches that ended |
 ///
 /// Every label has a fixed set of values: cardinality does not grow with clusters.
@@ -30,6 +31,7 @@ pub struct KubernetesMetrics {
     unchanged: Family<RoleLabels, Counter>,
     rejected: Family<RoleLabels, Counter>,
     lists: Family<RoleLabels, Counter>,
+    streams: Family<RoleLabels, Counter>,
     watch_ends: Family<ReasonLabels, Counter>,
 }
 
@@ -118,6 +120,11 @@ impl KubernetesMetrics {
             metrics.lists.clone(),
         );
         registry.register(
+            "periplus_kubernetes_streams",
+            "Complete states that were asked for as a stream",
+            metrics.streams.clone(),
+        );
+        registry.register(
             "periplus_kubernetes_watch_ends",
             "Watches that ended, by reason",
             metrics.watch_ends.clone(),
@@ -154,6 +161,10 @@ impl KubernetesMetrics {
         self.lists.get_or_create(&RoleLabels { role }).inc();
     }
 
+    pub(crate) fn stream_began(&self, role: &'static str) {
+        self.streams.get_or_create(&RoleLabels { role }).inc();
+    }
+
     pub(crate) fn watch_ended(&self, end: &WatchEnd) {
         let reason = match end {
             WatchEnd::Closed => "closed",
@@ -164,6 +175,7 @@ impl KubernetesMetrics {
             WatchEnd::ErrorEvent(error) if error.is_expired() => "expired",
             WatchEnd::ErrorEvent(_) => "error_event",
             WatchEnd::Rewound => "rewound",
+            WatchEnd::Endless => "endless",
         };
         self.watch_ends
             .get_or_create(&ReasonLabels { reason })
@@ -227,6 +239,7 @@ mod tests {
         metrics.unchanged("pod");
         metrics.rejected("pod");
         metrics.list_began("pod");
+        metrics.stream_began("pod");
         metrics.watch_ended(&WatchEnd::Silent);
         let mut text = String::new();
         prometheus_client::encoding::text::encode(&mut text, &registry).unwrap();
@@ -239,6 +252,7 @@ mod tests {
             "periplus_kubernetes_unchanged_total{role=\"pod\"} 1",
             "periplus_kubernetes_rejected_total{role=\"pod\"} 1",
             "periplus_kubernetes_lists_total{role=\"pod\"} 1",
+            "periplus_kubernetes_streams_total{role=\"pod\"} 1",
             "periplus_kubernetes_watch_ends_total{reason=\"silent\"} 1",
         ] {
             assert!(

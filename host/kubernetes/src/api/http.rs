@@ -8,7 +8,7 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use http_body_util::BodyExt;
 
 use super::error::Refusal;
-use super::{Api, ApiError, Body, Call, Collection, Request};
+use super::{Api, ApiError, Body, Call, Capabilities, Collection, Request};
 use crate::connect::Connection;
 use crate::metrics::KubernetesMetrics;
 
@@ -20,6 +20,7 @@ const REFUSAL_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(5);
 /// An API server behind a connection.
 pub(crate) struct HttpApi {
     connection: Connection,
+    capabilities: Capabilities,
     metrics: KubernetesMetrics,
 }
 
@@ -30,6 +31,7 @@ impl HttpApi {
     pub(crate) fn new(connection: Connection, metrics: KubernetesMetrics) -> Self {
         Self {
             connection,
+            capabilities: Capabilities::default(),
             metrics,
         }
     }
@@ -86,6 +88,10 @@ impl Api for HttpApi {
             request,
         )))
     }
+
+    fn capabilities(&self) -> &Capabilities {
+        &self.capabilities
+    }
 }
 
 /// kube wraps every error in a word of its own that says nothing to an operator.
@@ -135,7 +141,7 @@ fn refusal(status: StatusCode, headers: &HeaderMap, body: &[u8], request: &Reque
 fn needed(collection: &Collection, call: &Call) -> String {
     let verb = match call {
         Call::List { .. } => "list",
-        Call::Watch { .. } => "watch",
+        Call::Stream { .. } | Call::Watch { .. } => "watch",
     };
     format!("the account needs the permission to `{verb}` {collection}")
 }

@@ -5,12 +5,17 @@ use std::sync::{Mutex, PoisonError};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use futures::stream;
+use futures::{StreamExt, stream};
 use periplus_discovery::Updates;
 use serde_json::{Value, json};
 
+use super::intake::Cursor;
+use super::list::{PAGE_STALL, PAGE_TIME};
+use super::watch::{FIRST_EVENT, SILENCE, STATE_STALL, WATCH_GRACE, WATCH_SECONDS};
 use super::*;
+use crate::api::Capabilities;
 use crate::api::error::Refusal;
+use crate::frame::Lines;
 use crate::metrics::EventKind;
 use crate::progress::{Progress, WatchReport};
 use crate::resource::pod::Pod;
@@ -18,6 +23,7 @@ use crate::resource::pod::Pod;
 mod faults;
 mod history;
 mod lists;
+mod streams;
 mod watches;
 
 /// What one request is answered with.
@@ -47,6 +53,7 @@ enum BodyEnd {
 #[derive(Default)]
 struct Script {
     over: CancellationToken,
+    capabilities: Capabilities,
     answers: Mutex<VecDeque<Answer>>,
     requests: Mutex<Vec<(Duration, Call)>>,
     began: Mutex<Option<Instant>>,
@@ -86,6 +93,10 @@ impl Api for Script {
             Answer::Unreachable => Err(ApiError::Transport("connection refused".to_owned())),
             Answer::Silence => futures::future::pending().await,
         }
+    }
+
+    fn capabilities(&self) -> &Capabilities {
+        &self.capabilities
     }
 }
 
@@ -192,7 +203,7 @@ impl Run {
             .collect()
     }
 
-    /// The calls in short: `list`, `list after T`, `list whole`, `watch after V`.
+    /// The calls in short: `stream of "V"`, `list`, `list after T`, `list whole`, `watch after V`.
     fn shape(&self) -> Vec<String> {
         let short = |call: &Call| match call {
             Call::List { limit: None, .. } => "list whole".to_owned(),
@@ -204,6 +215,7 @@ impl Run {
                 continue_token: Some(token),
                 ..
             } => format!("list after {token}"),
+            Call::Stream { not_older_than, .. } => format!("stream of {not_older_than:?}"),
             Call::Watch {
                 resource_version, ..
             } => format!("watch after {resource_version}"),
@@ -212,8 +224,28 @@ impl Run {
     }
 }
 
+/// Against a server that streams no state.
 async fn run_for(time: Duration, answers: impl IntoIterator<Item = Answer>) -> Run {
+    let capabilities = Capabilities::default();
+    capabilities.lists_only(&pods(), Duration::from_hours(1000));
+    run_on(capabilities, time, answers).await
+}
+
+fn pods() -> Collection {
+    Collection {
+        group_path: "/api/v1".into(),
+        plural: "pods".into(),
+        ..Collection::default()
+    }
+}
+
+async fn run_on(
+    capabilities: Capabilities,
+    time: Duration,
+    answers: impl IntoIterator<Item = Answer>,
+) -> Run {
     let script = Arc::new(Script {
+        capabilities,
         answers: Mutex::new(answers.into_iter().collect()),
         ..Script::default()
     });
@@ -221,14 +253,9 @@ async fn run_for(time: Duration, answers: impl IntoIterator<Item = Answer>) -> R
     let (updates, probe) = Updates::testing();
     let report = Progress::begin(updates, vec!["list of `pods`".to_owned()]).remove(0);
     let seen = Seen::reporting(report);
-    let collection = Collection {
-        group_path: "/api/v1".into(),
-        plural: "pods".into(),
-        ..Collection::default()
-    };
     let api: Arc<dyn Api> = Arc::clone(&script) as Arc<dyn Api>;
     let kept = SharedKept::new(seen.clone());
-    let driver = Driver::new(api, Pod, collection, kept.clone(), gate(), metrics.clone());
+    let driver = Driver::new(api, Pod, pods(), kept.clone(), gate(), metrics.clone());
     // Either ends the run: the script, or the time.
     let _ = timeout(time, driver.run(script.over.clone())).await;
     Run {

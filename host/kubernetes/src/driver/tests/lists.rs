@@ -278,3 +278,23 @@ async fn an_object_without_a_name_could_be_any_so_none_is_removed() {
         assert_eq!(run.metrics.rejected_count("pod"), 1);
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_body_that_never_ends_is_given_up() {
+    let item = pod("a", 1, "1.1.1.1");
+    let begin = format!("{{\"items\":[{item}");
+    let mut pieces = vec![(Duration::ZERO, begin)];
+    pieces.extend((0..200).map(|_| (Duration::from_secs(20), format!(",{item}"))));
+    let run = run_for(
+        PAGE_TIME + Duration::from_secs(30),
+        [
+            Answer::Body(pieces, BodyEnd::Open),
+            list(10, &[item]),
+            watch(&[]),
+        ],
+    )
+    .await;
+    assert_eq!(run.shape(), ["list", "list", "watch after 10"]);
+    assert!(run.times()[1] >= PAGE_TIME);
+    assert!(run.status.synced);
+}
