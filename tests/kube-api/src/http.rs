@@ -1,7 +1,9 @@
 //! The HTTP side: connections, authentication, faults on whole answers, and routing to verbs.
 
 mod body;
+mod connection;
 mod list;
+mod negotiate;
 mod route;
 mod watch;
 mod write;
@@ -10,24 +12,27 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
-use http::header::{ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER, USER_AGENT};
+use http::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER, USER_AGENT};
 use http::{HeaderMap, HeaderValue};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
-use hyper_util::rt::{TokioExecutor, TokioIo};
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
-use tokio::task::JoinSet;
-use tokio_util::sync::CancellationToken;
+use tokio_rustls::rustls::ServerConfig;
 
 use crate::Settings;
+use crate::certificates::Certificates;
 use crate::faults::{Fault, Faults, Subject};
+use crate::options::WatchList;
 use crate::requests::{Request, RequestLog, Verb};
 use crate::resource::Resource;
 use crate::status::Problem;
 use crate::store::Store;
 
+pub(crate) use connection::{Connections, serve};
+
 use body::Body;
+use connection::Connection;
+use negotiate::View;
 use route::Route;
 
 type Response = http::Response<Body>;
@@ -39,6 +44,12 @@ pub(crate) struct Shared {
     pub(crate) faults: Faults,
     pub(crate) log: RequestLog,
     pub(crate) settings: Settings,
+    pub(crate) watch_list: Mutex<WatchList>,
+    /// Bearer tokens that let clients in; none: everybody is let in.
+    pub(crate) tokens: Mutex<Vec<String>>,
+    /// Without them, connections are plain.
+    pub(crate) certificates: Mutex<Option<Arc<Certificates>>>,
+    pub(crate) connections: Connections,
     /// Running watches per resource name.
     pub(crate) watches: Mutex<HashMap<String, usize>>,
 }
@@ -52,32 +63,49 @@ struct Call<'a> {
     subresource: String,
     query: std::collections::BTreeMap<String, String>,
     faults: Vec<Fault>,
+    view: View,
 }
 
-/// Accepts connections until `stop`, then cuts them all.
-pub(crate) async fn serve(listener: TcpListener, shared: Arc<Shared>, stop: CancellationToken) {
-    let mut connections = JoinSet::new();
-    loop {
-        let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
-            Some(_) = connections.join_next() => continue,
-            () = stop.cancelled() => break,
-        };
-        let Ok((stream, _)) = accepted else { continue };
-        // Events are small and must not wait for company.
-        let _ = stream.set_nodelay(true);
-        let shared = shared.clone();
-        connections.spawn(async move {
-            let service =
-                hyper::service::service_fn(move |request| answer(shared.clone(), request));
-            let builder = hyper_util::server::conn::auto::Builder::new(TokioExecutor::new());
-            // Clients come and go; a cut connection is not worth a message.
-            let _ = builder
-                .serve_connection(TokioIo::new(stream), service)
-                .await;
-        });
+// === impl Shared ===
+
+impl Shared {
+    fn watch_list(&self) -> WatchList {
+        *self
+            .watch_list
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
-    connections.shutdown().await;
+
+    pub(crate) fn tokens(&self) -> Vec<String> {
+        self.tokens
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    pub(crate) fn certificates(&self) -> Option<Arc<Certificates>> {
+        self.certificates
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    fn tls(&self) -> Option<Arc<ServerConfig>> {
+        self.certificates().map(|c| c.config.clone())
+    }
+}
+
+// === impl Call ===
+
+impl Call<'_> {
+    /// `kind` and `apiVersion` of the resource's objects, as JSON members before others.
+    fn prefix(&self) -> String {
+        format!(
+            r#""kind":"{}","apiVersion":"{}","#,
+            self.resource.kind,
+            self.resource.api_version()
+        )
+    }
 }
 
 /// An error here makes hyper cut the connection.
@@ -85,21 +113,30 @@ pub(crate) async fn serve(listener: TcpListener, shared: Arc<Shared>, stop: Canc
 #[error("connection cut on demand")]
 struct Cut;
 
-async fn answer(shared: Arc<Shared>, request: http::Request<Incoming>) -> Result<Response, Cut> {
+async fn answer(
+    shared: Arc<Shared>,
+    connection: Connection,
+    request: http::Request<Incoming>,
+) -> Result<Response, Cut> {
     let (head, incoming) = request.into_parts();
     let route = Route::parse(&head.method, &head.uri, &shared.store);
-    let number = shared.log.add(record(&head, &route));
+    let number = shared.log.add(record(&head, &route, &connection));
     let subject = Subject {
         verb: route.verb,
         resource: &route.resource,
         namespace: &route.namespace,
+        initial_events: route.asks_initial_events(),
     };
     let faults = shared.faults.take(&subject);
-    if let Some(answer) = before(&shared, &route, &faults).await? {
+    if faults.iter().any(|f| matches!(f, Fault::Disconnect)) {
+        connection.cut();
+        return Err(Cut);
+    }
+    if let Some(answer) = before(&shared, &route, &faults).await {
         shared.log.answered(number, answer.status().as_u16());
         return Ok(answer);
     }
-    let authorised = authorise(&shared.settings, &head.headers);
+    let authorised = authorise(&shared, &connection, &head.headers);
     let result = match authorised {
         Ok(()) => dispatch(&shared, route, &head.headers, incoming, faults.clone()).await,
         Err(problem) => Err(problem),
@@ -110,7 +147,7 @@ async fn answer(shared: Arc<Shared>, request: http::Request<Incoming>) -> Result
 }
 
 /// Faults that come instead of an answer, or before it.
-async fn before(shared: &Shared, route: &Route, faults: &[Fault]) -> Result<Option<Response>, Cut> {
+async fn before(shared: &Shared, route: &Route, faults: &[Fault]) -> Option<Response> {
     for fault in faults {
         let problem = match fault {
             Fault::Delay(time) => {
@@ -118,27 +155,34 @@ async fn before(shared: &Shared, route: &Route, faults: &[Fault]) -> Result<Opti
                 continue;
             }
             Fault::Hang => std::future::pending().await,
-            Fault::Disconnect => return Err(Cut),
-            Fault::Body(text) => return Ok(Some(json_response(Bytes::from(text.clone())))),
+            Fault::Body(text) => return Some(json_response(Bytes::from(text.clone()))),
             Fault::Status { code, retry_after } => Problem {
                 retry_after: *retry_after,
                 ..Problem::new(*code, reason(*code), format!("fault on demand: {code}"))
             },
-            Fault::Forbidden => {
-                let resource = route.found(&shared.store);
-                let group = resource.map(|r| r.group.clone()).unwrap_or_default();
-                Problem::forbidden(
-                    route.verb.as_str(),
-                    &route.resource,
-                    &group,
-                    &route.namespace,
-                )
-            }
+            Fault::Busy { retry_after } => return Some(busy(*retry_after)),
+            Fault::Forbidden => route.forbidden(&shared.store),
             _ => continue,
         };
-        return Ok(Some(problem_response(&problem)));
+        return Some(problem_response(&problem));
     }
-    Ok(None)
+    None
+}
+
+/// What priority and fairness answer: a sentence, not a `Status`.
+fn busy(retry_after: Option<u32>) -> Response {
+    let text = Bytes::from_static(b"Too many requests, please try again later.\n");
+    let mut response = Response::new(Body::full(text));
+    *response.status_mut() = http::StatusCode::TOO_MANY_REQUESTS;
+    let headers = response.headers_mut();
+    headers.insert(
+        CONTENT_TYPE,
+        HeaderValue::from_static("text/plain; charset=utf-8"),
+    );
+    if let Some(seconds) = retry_after {
+        headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    response
 }
 
 fn reason(code: u16) -> &'static str {
@@ -156,15 +200,19 @@ fn reason(code: u16) -> &'static str {
     }
 }
 
-fn authorise(settings: &Settings, headers: &HeaderMap) -> Result<(), Problem> {
-    let Some(token) = &settings.token else {
-        return Ok(());
-    };
+/// A good token or a good certificate; where no token is asked for, anything but a bad certificate.
+fn authorise(shared: &Shared, connection: &Connection, headers: &HeaderMap) -> Result<(), Problem> {
+    let tokens = shared.tokens();
     let given = headers
         .get(AUTHORIZATION)
         .and_then(|v| v.to_str().ok())
-        .unwrap_or_default();
-    if given.strip_prefix("Bearer ") == Some(token) {
+        .and_then(|v| v.strip_prefix("Bearer "));
+    let certificates = &connection.certificates;
+    let trusted = shared
+        .certificates()
+        .is_some_and(|c| c.trusts(certificates));
+    let known = given.is_some_and(|given| tokens.iter().any(|t| t == given));
+    if known || trusted || (tokens.is_empty() && certificates.is_empty()) {
         Ok(())
     } else {
         Err(Problem::new(401, "Unauthorized", "Unauthorized"))
@@ -182,8 +230,13 @@ async fn dispatch(
     let Some(resource) = resource else {
         return route::general(&route.path, &shared.store).map(|v| value_response(&v, 200));
     };
+    let view = match route.verb {
+        Verb::List | Verb::Watch | Verb::Get => negotiate::view(headers, route.verb, &resource)?,
+        _ => View::Whole,
+    };
     let call = Call {
         shared,
+        view,
         resource,
         namespace: route.namespace,
         name: route.name,
@@ -193,7 +246,7 @@ async fn dispatch(
     };
     match route.verb {
         Verb::List => list::list(&call, headers),
-        Verb::Watch => watch::watch(&call),
+        Verb::Watch => watch::watch(&call, headers),
         Verb::Get => write::get(&call),
         Verb::Delete => write::delete(&call),
         Verb::Create | Verb::Update | Verb::Patch => {
@@ -213,7 +266,7 @@ async fn dispatch(
     }
 }
 
-fn record(head: &http::request::Parts, route: &Route) -> Request {
+fn record(head: &http::request::Parts, route: &Route, connection: &Connection) -> Request {
     let header = |name| {
         let value = head
             .headers
@@ -223,6 +276,9 @@ fn record(head: &http::request::Parts, route: &Route) -> Request {
     };
     Request {
         number: 0,
+        version: head.version,
+        connection: connection.number,
+        client_certificate: !connection.certificates.is_empty(),
         verb: route.verb,
         method: head.method.to_string(),
         path: route.path.clone(),
@@ -231,6 +287,7 @@ fn record(head: &http::request::Parts, route: &Route) -> Request {
         namespace: route.namespace.clone(),
         user_agent: header(USER_AGENT),
         authorization: header(AUTHORIZATION),
+        accept: header(ACCEPT),
         accept_encoding: header(ACCEPT_ENCODING),
         status: 0,
     }

@@ -48,6 +48,12 @@ impl Verb {
 pub struct Request {
     /// Counts from 1, in order of arrival.
     pub number: u64,
+    /// The version of HTTP.
+    pub version: http::Version,
+    /// The connection that it came over; they count from 1.
+    pub connection: u64,
+    /// Whether the client showed a certificate, good or not.
+    pub client_certificate: bool,
     /// What it wanted.
     pub verb: Verb,
     /// HTTP method.
@@ -64,6 +70,8 @@ pub struct Request {
     pub user_agent: String,
     /// Value of `authorization`.
     pub authorization: String,
+    /// Value of `accept`.
+    pub accept: String,
     /// Value of `accept-encoding`.
     pub accept_encoding: String,
     /// Status code of the answer; 0 while there is none and for a connection that was cut.

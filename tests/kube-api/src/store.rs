@@ -7,15 +7,15 @@
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::ops::Bound;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use serde_json::Value;
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use crate::object::{Key, Object};
 use crate::resource::{Resource, builtin};
 
-/// Versions begin here, so that `1` is always a version from before everything.
-const FIRST_VERSION: u64 = 100;
 /// Snapshots that continue tokens may refer to; the oldest expires first.
 const SNAPSHOTS: usize = 64;
 
@@ -47,6 +47,14 @@ pub(crate) struct Snapshot {
     pub(crate) objects: Arc<Vec<Arc<Object>>>,
 }
 
+/// A snapshot that continue tokens refer to.
+#[derive(Debug)]
+struct Kept {
+    resource: Arc<str>,
+    snapshot: Snapshot,
+    since: Instant,
+}
+
 #[derive(Debug)]
 pub(crate) struct Store {
     state: Mutex<State>,
@@ -65,21 +73,21 @@ struct State {
     resources: HashMap<Arc<str>, Arc<Resource>>,
     objects: HashMap<Arc<str>, Objects>,
     history: VecDeque<Event>,
-    snapshots: VecDeque<(Arc<str>, Snapshot)>,
+    snapshots: VecDeque<Kept>,
 }
 
 // === impl Store ===
 
 impl Store {
-    pub(crate) fn new(history_limit: usize) -> Self {
+    pub(crate) fn new(history_limit: usize, first_version: u64) -> Self {
         let resources = builtin()
             .into_iter()
             .map(|r| (Arc::from(r.id()), Arc::new(r)))
             .collect();
         let state = State {
-            version: FIRST_VERSION,
-            oldest: FIRST_VERSION,
-            oldest_running: FIRST_VERSION,
+            version: first_version,
+            oldest: first_version,
+            oldest_running: first_version,
             uids: 0,
             history_limit,
             resources,
@@ -89,7 +97,7 @@ impl Store {
         };
         Self {
             state: Mutex::new(state),
-            newest: watch::channel(FIRST_VERSION).0,
+            newest: watch::channel(first_version).0,
         }
     }
 
@@ -166,21 +174,33 @@ impl Store {
         if state.snapshots.len() == SNAPSHOTS {
             state.snapshots.pop_front();
         }
-        state
-            .snapshots
-            .push_back((Arc::from(resource.id()), snapshot));
+        state.snapshots.push_back(Kept {
+            resource: Arc::from(resource.id()),
+            snapshot,
+            since: Instant::now(),
+        });
     }
 
-    /// A snapshot kept before, unless it has expired.
-    pub(crate) fn kept(&self, resource: &Resource, version: u64) -> Option<Snapshot> {
+    /// A snapshot kept before, unless it has expired or is older than `lifetime`.
+    pub(crate) fn kept(
+        &self,
+        resource: &Resource,
+        version: u64,
+        lifetime: Duration,
+    ) -> Option<Snapshot> {
         let id = resource.id();
         let state = self.state();
-        let found = state
-            .snapshots
-            .iter()
-            .rev()
-            .find(|(r, s)| **r == *id && s.version == version);
-        found.map(|(_, snapshot)| snapshot.clone())
+        let found = state.snapshots.iter().rev().find(|kept| {
+            *kept.resource == *id
+                && kept.snapshot.version == version
+                && kept.since.elapsed() <= lifetime
+        });
+        found.map(|kept| kept.snapshot.clone())
+    }
+
+    /// Forgets all kept snapshots, so that continue tokens expire; the history stays.
+    pub(crate) fn forget_snapshots(&self) {
+        self.state().snapshots.clear();
     }
 
     /// What happened to a resource after `version`, and the version that this reaches.
@@ -212,9 +232,7 @@ impl Store {
         let previous = state.objects.get(&id).and_then(|o| o.get(&key)).cloned();
         let uid_missing = value.pointer("/metadata/uid").is_none();
         if uid_missing {
-            state.uids += 1;
-            let uid = format!("00000000-0000-4000-8000-{:012x}", state.uids);
-            value["metadata"]["uid"] = uid.into();
+            value["metadata"]["uid"] = state.new_uid().into();
         }
         let object = if uid_missing {
             Object::new(&value, next)
@@ -249,8 +267,7 @@ impl Store {
         let id: Arc<str> = Arc::from(resource.id());
         let previous = state.objects.get_mut(&id)?.remove(key)?;
         let next = state.version + 1;
-        let value = previous.value(&resource.kind, &resource.api_version());
-        let object = Arc::new(Object::new(&value, next));
+        let object = Arc::new(previous.at_version(next));
         let event = Event {
             version: next,
             resource: id,
@@ -286,6 +303,42 @@ impl Store {
         self.newest.send_replace(version);
     }
 
+    /// Every object, whole, in order of resource, namespace and name.
+    pub(crate) fn everything(&self) -> Vec<Value> {
+        let state = self.state();
+        let mut resources: Vec<_> = state.resources.iter().collect();
+        resources.sort_by_key(|(id, _)| (*id).clone());
+        let objects = resources.into_iter().flat_map(|(id, resource)| {
+            let of_kind = state.objects.get(id).into_iter().flat_map(BTreeMap::values);
+            of_kind.map(|o| o.value(&resource.kind, &resource.api_version()))
+        });
+        objects.collect()
+    }
+
+    /// Forgets everything, and begins again at `version` with these objects.
+    pub(crate) fn begin_again(&self, version: u64, objects: Vec<(Arc<Resource>, Value)>) {
+        let mut state = self.state();
+        state.version = version;
+        state.history.clear();
+        state.snapshots.clear();
+        state.objects.clear();
+        for (resource, mut value) in objects {
+            state.version += 1;
+            if value.pointer("/metadata/uid").is_none() {
+                value["metadata"]["uid"] = state.new_uid().into();
+            }
+            let object = Arc::new(Object::new(&value, state.version));
+            let of_kind = state.objects.entry(Arc::from(resource.id())).or_default();
+            of_kind.insert(object.key(), object);
+        }
+        // Nothing that happened while the objects were put back can be told any more.
+        state.oldest = state.version;
+        state.oldest_running = state.version;
+        let version = state.version;
+        drop(state);
+        self.newest.send_replace(version);
+    }
+
     /// Forgets the history and all kept snapshots: older versions and continue tokens expire.
     pub(crate) fn compact(&self) {
         let mut state = self.state();
@@ -301,6 +354,16 @@ impl Store {
     }
 }
 
+// === impl State ===
+
+impl State {
+    /// A UID that no object has had, nor will have.
+    fn new_uid(&mut self) -> String {
+        self.uids += 1;
+        format!("00000000-0000-4000-8000-{:012x}", self.uids)
+    }
+}
+
 /// Equal but for the version, which both carry as text of possibly different length.
 fn same_content(a: &Object, b: &Object) -> bool {
     let strip = |object: &Object| {
@@ -313,5 +376,5 @@ fn same_content(a: &Object, b: &Object) -> bool {
         }
         value
     };
-    a.labels == b.labels && a.fields == b.fields && strip(a) == strip(b)
+    a.labels == b.labels && strip(a) == strip(b)
 }

@@ -6,7 +6,6 @@ use std::sync::{Mutex, PoisonError};
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::{StreamExt, stream};
-use periplus_discovery::Updates;
 use serde_json::{Value, json};
 
 use super::intake::Cursor;
@@ -17,7 +16,6 @@ use crate::api::Capabilities;
 use crate::api::error::Refusal;
 use crate::frame::Lines;
 use crate::metrics::EventKind;
-use crate::progress::{Progress, WatchReport};
 use crate::resource::pod::Pod;
 
 mod faults;
@@ -61,13 +59,21 @@ struct Script {
 
 /// Records by key, as text, and how often something was shown.
 #[derive(Clone, Default)]
-struct Seen(Arc<Mutex<SeenState>>, Option<Arc<WatchReport>>);
+struct Seen(Arc<Mutex<SeenState>>);
 
 #[derive(Default)]
 struct SeenState {
     records: BTreeMap<String, Record>,
     shown: Vec<Instant>,
     told: Vec<String>,
+    status: Status,
+}
+
+/// What the consumer was told of the watch.
+#[derive(Clone, Default)]
+struct Status {
+    synced: bool,
+    problem: Option<String>,
 }
 
 #[async_trait]
@@ -139,29 +145,19 @@ impl Consumer for Seen {
     }
 
     fn synced(&mut self) {
-        if let Some(report) = &self.1 {
-            report.synced();
-        }
+        lock(&self.0).status.synced = true;
     }
 
     fn answered(&mut self) {
-        if let Some(report) = &self.1 {
-            report.success();
-        }
+        lock(&self.0).status.problem = None;
     }
 
     fn failed(&mut self, problem: &Problem) {
-        if let Some(report) = &self.1 {
-            report.problem(problem.text.clone());
-        }
+        lock(&self.0).status.problem = Some(problem.text.clone());
     }
 }
 
 impl Seen {
-    fn reporting(report: WatchReport) -> Self {
-        Self(Arc::default(), Some(Arc::new(report)))
-    }
-
     fn names(&self) -> Vec<String> {
         lock(&self.0)
             .records
@@ -185,7 +181,7 @@ struct Run {
     kept: SharedKept<Seen>,
     script: Arc<Script>,
     metrics: KubernetesMetrics,
-    status: periplus_discovery::ProviderStatus,
+    status: Status,
 }
 
 impl Run {
@@ -250,20 +246,26 @@ async fn run_on(
         ..Script::default()
     });
     let metrics = KubernetesMetrics::default();
-    let (updates, probe) = Updates::testing();
-    let report = Progress::begin(updates, vec!["list of `pods`".to_owned()]).remove(0);
-    let seen = Seen::reporting(report);
+    let seen = Seen::default();
     let api: Arc<dyn Api> = Arc::clone(&script) as Arc<dyn Api>;
     let kept = SharedKept::new(seen.clone());
-    let driver = Driver::new(api, Pod, pods(), kept.clone(), gate(), metrics.clone());
+    let driver = Driver::new(
+        api,
+        Pod::default(),
+        pods(),
+        kept.clone(),
+        gate(),
+        metrics.clone(),
+    );
     // Either ends the run: the script, or the time.
     let _ = timeout(time, driver.run(script.over.clone())).await;
+    let status = lock(&seen.0).status.clone();
     Run {
         seen,
         kept,
         script,
         metrics,
-        status: probe.status(),
+        status,
     }
 }
 

@@ -341,26 +341,31 @@ fn follow(
             lists_begun: 0,
         };
         let server = Arc::new(Server(Mutex::new(world), Capabilities::default()));
-        let (updates, probe) = Updates::testing();
-        let report = Progress::begin(updates, vec![String::new()]).remove(0);
-        let seen = Seen::reporting(report);
+        let seen = Seen::default();
         let api: Arc<dyn Api> = Arc::clone(&server) as Arc<dyn Api>;
         let metrics = KubernetesMetrics::default();
         let kept = SharedKept::new(seen.clone());
-        let driver = Driver::new(api, Pod, Collection::default(), kept, gate(), metrics);
+        let driver = Driver::new(
+            api,
+            Pod::default(),
+            Collection::default(),
+            kept,
+            gate(),
+            metrics,
+        );
         let run = timeout(
             Duration::from_hours(24),
             driver.run(CancellationToken::new()),
         );
         assert!(run.await.is_err(), "a driver runs until it is stopped");
-        assert!(probe.status().synced);
+        assert!(lock(&seen.0).status.synced);
         let world = lock(&server.0);
         assert_eq!(world.steps_left, 0);
         let expected = world
             .objects
             .values()
             .map(|object| {
-                let (key, record) = keyed_record_of(&Pod, object).unwrap();
+                let (key, record) = keyed_record_of(&Pod::default(), object).unwrap();
                 (key.source().to_string(), record)
             })
             .collect();

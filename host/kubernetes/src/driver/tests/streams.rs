@@ -36,7 +36,7 @@ async fn a_state_and_what_follows_come_in_one_request() {
     .await;
     assert_eq!(run.shape(), ["stream of \"\""]);
     assert_eq!(run.seen.names(), ["b", "c"]);
-    assert!(run.status.synced && run.status.last_error.is_none());
+    assert!(run.status.synced && run.status.problem.is_none());
     assert_eq!(run.kept.lock().store.position(), 12);
     assert_eq!(run.metrics.failure_count(), 0);
 }
@@ -182,7 +182,7 @@ async fn a_server_that_refuses_streams_is_listed_and_not_asked_again() {
                 "watch after 20"
             ]
         );
-        assert!(run.status.last_error.is_none() && run.status.synced);
+        assert!(run.status.problem.is_none() && run.status.synced);
         assert_eq!(run.metrics.failure_count(), 0, "{code} is an answer");
     }
 }
@@ -261,7 +261,7 @@ async fn a_stream_that_breaks_off_removes_nothing_and_begins_anew() {
     )
     .await;
     assert_eq!(run.seen.names(), ["a", "b", "c"]);
-    assert!(run.status.synced && run.status.last_error.is_some());
+    assert!(run.status.synced && run.status.problem.is_some());
 
     let cut = || watch_until(BodyEnd::Closed, Duration::ZERO, &[added("a", 1, "1.1.1.1")]);
     let run = run_streaming(
@@ -351,7 +351,14 @@ async fn a_server_that_is_away_holds_no_turn() {
     let api: Arc<dyn Api> = Arc::clone(&script) as Arc<dyn Api>;
     let kept = SharedKept::new(Seen::default());
     let metrics = KubernetesMetrics::default();
-    let driver = Driver::new(api, Pod, pods(), kept, Arc::clone(&gate), metrics);
+    let driver = Driver::new(
+        api,
+        Pod::default(),
+        pods(),
+        kept,
+        Arc::clone(&gate),
+        metrics,
+    );
     let asked = async {
         while lock(&script.requests).is_empty() {
             tokio::task::yield_now().await;

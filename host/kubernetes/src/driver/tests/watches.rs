@@ -129,7 +129,7 @@ async fn a_silent_watch_is_opened_again_without_a_list() {
         ["list", "watch after 10", "watch after 12"]
     );
     assert_eq!(run.times()[2], SILENCE);
-    assert!(run.status.last_error.is_none());
+    assert!(run.status.problem.is_none());
 }
 
 #[tokio::test(start_paused = true)]
@@ -196,7 +196,7 @@ async fn lines_in_pieces_are_whole_lines() {
             .map(|piece| Ok(Bytes::copy_from_slice(piece)))
             .collect();
         let kept = SharedKept::new(Seen::default());
-        let mut intake = Intake::new(Pod, kept, KubernetesMetrics::default());
+        let mut intake = Intake::new(Pod::default(), kept, KubernetesMetrics::default());
         let mut cursor = Cursor::new("10");
         let mut splitter = Lines::default();
         for piece in pieces {
