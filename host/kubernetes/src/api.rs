@@ -13,6 +13,7 @@ use futures::Stream;
 
 pub(crate) mod capabilities;
 pub(crate) mod error;
+mod gzip;
 pub(crate) mod http;
 
 pub(crate) use capabilities::Capabilities;

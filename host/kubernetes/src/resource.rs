@@ -237,7 +237,7 @@ pub(crate) mod testing {
 
     use super::{GroupSource, ObjectKey, Resource};
     use crate::record::{Reader, Record, Writer};
-use crate::wire::OwnerReference;
+    use crate::wire::OwnerReference;
 
     /// Key and record of an object, as the driver would have them.
     pub(crate) fn keyed_record_of<R: Resource>(
