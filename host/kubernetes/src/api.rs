@@ -11,9 +11,12 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures::Stream;
 
+pub(crate) mod capabilities;
 pub(crate) mod error;
+mod gzip;
 pub(crate) mod http;
 
+pub(crate) use capabilities::Capabilities;
 pub(crate) use error::ApiError;
 
 /// The body of an answer, in the pieces in which it comes.
@@ -24,6 +27,9 @@ pub(crate) type Body = Pin<Box<dyn Stream<Item = Result<Bytes, ApiError>> + Send
 pub(crate) trait Api: Send + Sync + 'static {
     /// Sends one request; the answer's body if it is a success.
     async fn send(&self, request: &Request) -> Result<Body, ApiError>;
+
+    /// What the server was found not to offer; shared by all of its watches.
+    fn capabilities(&self) -> &Capabilities;
 }
 
 /// All objects of one kind that a watch follows.
@@ -61,6 +67,14 @@ pub(crate) enum Call {
         limit: Option<u32>,
         /// Where the page begins; `None` for the first.
         continue_token: Option<String>,
+    },
+    /// A whole state as a stream of objects, and the changes after it.
+    Stream {
+        /// The version that the state must not be older than: empty for the very newest, `0` for
+        /// any.
+        not_older_than: String,
+        /// After which time the server ends the stream.
+        timeout: Duration,
     },
     /// Changes after a version.
     Watch {
@@ -127,20 +141,32 @@ impl Request {
                     query.append_pair("continue", token);
                 }
             }
+            Call::Stream {
+                not_older_than,
+                timeout,
+            } => {
+                watch(&mut query, not_older_than, *timeout);
+                query.append_pair("sendInitialEvents", "true");
+                query.append_pair("resourceVersionMatch", "NotOlderThan");
+            }
             Call::Watch {
                 resource_version,
                 timeout,
-            } => {
-                query.append_pair("watch", "true");
-                query.append_pair("allowWatchBookmarks", "true");
-                query.append_pair("resourceVersion", resource_version);
-                query.append_pair("timeoutSeconds", &timeout.as_secs().to_string());
-            }
+            } => watch(&mut query, resource_version, *timeout),
         }
         let query = query.finish();
         let separator = if query.is_empty() { "" } else { "?" };
         format!("{}{separator}{query}", self.collection.path())
     }
+}
+
+type Query = url::form_urlencoded::Serializer<'static, String>;
+
+fn watch(query: &mut Query, resource_version: &str, timeout: Duration) {
+    query.append_pair("watch", "true");
+    query.append_pair("allowWatchBookmarks", "true");
+    query.append_pair("resourceVersion", resource_version);
+    query.append_pair("timeoutSeconds", &timeout.as_secs().to_string());
 }
 
 #[cfg(test)]
@@ -194,6 +220,19 @@ mod tests {
         assert_eq!(
             request.path_and_query(),
             "/api/v1/nodes?watch=true&allowWatchBookmarks=true&resourceVersion=42&timeoutSeconds=321"
+        );
+        let call = Call::Stream {
+            not_older_than: String::new(),
+            timeout,
+        };
+        let request = Request {
+            collection: Arc::clone(&collection),
+            call,
+        };
+        assert_eq!(
+            request.path_and_query(),
+            "/api/v1/nodes?watch=true&allowWatchBookmarks=true&resourceVersion=&timeoutSeconds=321\
+             &sendInitialEvents=true&resourceVersionMatch=NotOlderThan"
         );
         let call = Call::List {
             limit: None,

@@ -1,7 +1,7 @@
 //! How an API server is reached: a kubeconfig, the cluster that we run in, or an address.
 //!
-//! Credentials are read anew when the server no longer accepts those that we have, and whenever a
-//! connection cannot be made: a rotated file needs no restart.
+//! Credentials are read anew when a file that holds them changed, when the server no longer accepts
+//! those that we have, and whenever a connection cannot be made: a rotation needs no restart.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -11,15 +11,18 @@ use periplus_config::{ClusterAccess, HttpClientConfig};
 use tokio::sync::Mutex;
 use url::Url;
 
+mod client;
+mod files;
+mod pool;
 mod server;
 #[cfg(test)]
 mod tests;
 
+use self::files::Files;
+pub(crate) use self::pool::Place;
+use self::pool::Pool;
 use crate::api::ApiError;
 use crate::api::error::with_causes;
-
-/// How long a connection may take to come up.
-const CONNECT_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(10);
 
 /// Where the API server is, and as whom we speak to it.
 #[derive(Clone, Debug)]
@@ -46,17 +49,17 @@ pub(crate) enum Access {
 #[derive(Clone, Debug)]
 pub(crate) struct ServiceAccount(PathBuf);
 
-/// A client that is made when it is first needed, and again after it was discarded.
+/// Clients that are made when they are first needed, again when a file that they were made of
+/// changed, and again after they were discarded.
 pub(crate) struct Connection {
     access: Access,
     user_agent: http::HeaderValue,
-    client: Mutex<Option<Client>>,
+    clients: Mutex<Option<(Arc<Clients>, Files)>>,
 }
 
-/// A client, and where it leads.
-#[derive(Clone)]
-pub(crate) struct Client {
-    pub(crate) kube: kube::Client,
+/// Clients with one set of credentials, and where they lead.
+pub(crate) struct Clients {
+    pool: Pool,
     /// Scheme, host and port, for messages.
     pub(crate) server: Arc<str>,
 }
@@ -96,8 +99,6 @@ impl Access {
         };
         // One authority on waiting: the driver's back-off.
         config.default_retry = false;
-        config.connect_timeout = Some(CONNECT_TIMEOUT);
-        config.read_timeout = None;
         Ok(config)
     }
 }
@@ -190,46 +191,71 @@ impl Connection {
         Self {
             access,
             user_agent,
-            client: Mutex::new(None),
+            clients: Mutex::new(None),
         }
     }
 
-    /// The client, and the headers that a request needs right now.
-    pub(crate) async fn client(&self) -> Result<(Client, http::HeaderMap), ApiError> {
+    /// The clients, and the headers that a request needs right now. Files that changed since the
+    /// clients were made make new ones; streams that are open stay open.
+    pub(crate) async fn clients(&self) -> Result<(Arc<Clients>, http::HeaderMap), ApiError> {
         let mut headers = match &self.access {
             Access::Server { http, .. } => server::headers(http)?,
             _ => http::HeaderMap::new(),
         };
         headers.insert(http::header::USER_AGENT, self.user_agent.clone());
-        let mut client = self.client.lock().await;
-        if let Some(client) = &*client {
-            return Ok((client.clone(), headers));
+        let mut current = self.clients.lock().await;
+        if let Some((clients, files)) = &mut *current
+            && !files.changed()
+        {
+            return Ok((Arc::clone(clients), headers));
         }
-        let made = self.make().await?;
-        *client = Some(made.clone());
+        let (made, files) = self.make().await?;
+        let made = Arc::new(made);
+        *current = Some((Arc::clone(&made), files));
         Ok((made, headers))
     }
 
-    /// Forgets the client: the next request reads credentials and certificates anew. Streams that
-    /// are open stay open.
-    pub(crate) async fn discard(&self) {
-        self.client.lock().await.take();
+    /// Forgets these clients, unless others took their place: the next request reads credentials
+    /// and certificates anew. Streams that are open stay open.
+    pub(crate) async fn discard(&self, failed: &Arc<Clients>) {
+        let mut current = self.clients.lock().await;
+        if matches!(&*current, Some((clients, _)) if Arc::ptr_eq(clients, failed)) {
+            current.take();
+        }
     }
 
-    async fn make(&self) -> Result<Client, ApiError> {
+    async fn make(&self) -> Result<(Clients, Files), ApiError> {
         let access = self.access.clone();
         let made = tokio::task::spawn_blocking(move || {
+            let files = Files::of(&access);
             let config = access.load()?;
             let server = origin(&config.cluster_url).into();
-            match kube::Client::try_from(config) {
-                Ok(kube) => Ok(Client { kube, server }),
-                Err(error) => Err(ApiError::Setup(format!(
-                    "cannot connect: {}",
-                    with_causes(&error)
-                ))),
-            }
+            let pool = Pool::new(config);
+            Ok((Clients { pool, server }, files))
         });
         made.await
             .map_err(|error| ApiError::Setup(format!("cannot connect: {error}")))?
+    }
+}
+
+// === impl Clients ===
+
+impl Clients {
+    /// A place on a connection for one request.
+    pub(crate) async fn place(self: &Arc<Self>) -> Result<Place, ApiError> {
+        if let Some(place) = self.pool.free_place() {
+            return Ok(place);
+        }
+        let clients = Arc::clone(self);
+        // Blocks on the command of an exec plugin.
+        let made = tokio::task::spawn_blocking(move || clients.pool.place());
+        match made.await {
+            Ok(Ok(place)) => Ok(place),
+            Ok(Err(error)) => Err(ApiError::Setup(format!(
+                "cannot connect: {}",
+                with_causes(error.as_ref())
+            ))),
+            Err(error) => Err(ApiError::Setup(format!("cannot connect: {error}"))),
+        }
     }
 }

@@ -7,49 +7,35 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::StreamExt;
+use rand::SeedableRng;
 use rand::rngs::StdRng;
-use rand::{Rng, SeedableRng};
 use tokio::sync::Semaphore;
-use tokio::time::{Instant, sleep, timeout, timeout_at};
+use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 pub(crate) mod backoff;
 pub(crate) mod intake;
 pub(crate) mod kept;
+mod list;
 pub(crate) mod state;
 pub(crate) mod store;
 mod turn;
+mod watch;
 
 use self::backoff::Backoff;
-use self::intake::{Cursor, Intake};
+use self::intake::Intake;
 use self::kept::SharedKept;
 pub(crate) use self::state::Problem;
-use self::state::{Listing, Outcome, Pause, State, Step, WatchEnd, Watching};
-use self::turn::Turn;
+use self::state::{Pause, State, Step};
+use self::watch::OpenWatch;
+use crate::api::capabilities::REMEMBERED;
 use crate::api::{Api, ApiError, Body, Call, Collection, Request};
-use crate::frame::{Lines, ListSplitter};
 use crate::metrics::KubernetesMetrics;
 use crate::record::Record;
 use crate::resource::{ObjectKey, Resource};
 
 /// How long the head of an answer may take.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
-/// How long a page may pause between two pieces.
-const PAGE_STALL: Duration = Duration::from_secs(30);
-/// How long the server is asked to keep a watch open, drawn anew for each, so that watches that
-/// began together do not end together.
-const WATCH_SECONDS: std::ops::Range<u64> = 300..600;
-/// How much longer than asked a watch may stay open.
-const WATCH_GRACE: Duration = Duration::from_secs(10);
-/// Bookmarks come about every minute: a watch that is silent for this long has lost its server.
-/// They are not promised, so this costs one new watch and never a list.
-const SILENCE: Duration = Duration::from_secs(150);
-/// After a watch that was open for so long, the waits begin anew: something on the way may cut
-/// connections every minute, and that must not add up to ever longer blindness.
-const STABLE: Duration = Duration::from_secs(10);
-/// A watch that ends sooner, without an event, was refused in disguise.
-const AT_ONCE: Duration = Duration::from_secs(1);
 
 /// Is told what changed in a collection, in the order in which it happened to each object, and how
 /// the watch does. Called under the lock of [`SharedKept`], so no call may block.
@@ -60,7 +46,7 @@ pub(crate) trait Consumer: Send + 'static {
     fn gone(&mut self, key: &ObjectKey);
     /// What was told since the last call can be shown; its last byte was read at `read_at`.
     fn publish(&mut self, read_at: Instant);
-    /// A list is complete: everything is known.
+    /// A whole state was told: everything is known.
     fn synced(&mut self);
     /// The server answered as it should.
     fn answered(&mut self);
@@ -74,6 +60,8 @@ pub(crate) struct Driver<R, C> {
     collection: Arc<Collection>,
     metrics: KubernetesMetrics,
     intake: Intake<R, C>,
+    /// The stream that showed the last state, to be watched on.
+    open: Option<OpenWatch>,
     gate: Arc<Semaphore>,
     backoff: Backoff,
     jitter: StdRng,
@@ -97,6 +85,7 @@ impl<R: Resource, C: Consumer> Driver<R, C> {
             collection: Arc::new(collection),
             intake: Intake::new(resource, kept, metrics.clone()),
             metrics,
+            open: None,
             gate,
             backoff: Backoff::default(),
             jitter: StdRng::from_rng(&mut rand::rng()),
@@ -109,9 +98,10 @@ impl<R: Resource, C: Consumer> Driver<R, C> {
     }
 
     async fn follow(&mut self) {
-        let mut state = State::start();
+        let mut state = State::start("");
         loop {
             let outcome = match &state {
+                State::Streaming(streaming) => self.stream(streaming).await,
                 State::Listing(listing) => self.list(listing).await,
                 State::Watching(watching) => self.watch(watching).await,
             };
@@ -125,9 +115,15 @@ impl<R: Resource, C: Consumer> Driver<R, C> {
             pause,
             problem,
             complete,
+            lists_only,
         } = step;
+        if lists_only {
+            tracing::info!(collection = %self.collection, "The server streams no state; listing");
+            let capabilities = self.api.capabilities();
+            capabilities.lists_only(&self.collection, REMEMBERED);
+        }
         if let Some(version) = complete {
-            self.intake.list_complete(&version);
+            self.intake.complete(&version);
             self.intake.kept().consumer.synced();
         }
         if let Some(problem) = problem {
@@ -148,7 +144,7 @@ impl<R: Resource, C: Consumer> Driver<R, C> {
         state
     }
 
-    async fn send(&self, call: Call) -> Result<Body, ApiError> {
+    async fn send(&mut self, call: Call) -> Result<Body, ApiError> {
         let request = Request {
             collection: Arc::clone(&self.collection),
             call,
@@ -156,115 +152,6 @@ impl<R: Resource, C: Consumer> Driver<R, C> {
         timeout(ANSWER_TIMEOUT, self.api.send(&request))
             .await
             .unwrap_or(Err(ApiError::Timeout(ANSWER_TIMEOUT)))
-    }
-
-    async fn list(&mut self, listing: &Listing) -> Outcome {
-        if listing.begins() {
-            self.intake.list_begins();
-        }
-        match self.page(listing).await {
-            Ok(outcome) => outcome,
-            Err(error) => Outcome::PageFailed(error),
-        }
-    }
-
-    async fn page(&mut self, listing: &Listing) -> Result<Outcome, ApiError> {
-        let continue_token = listing.continue_token.clone();
-        let mut body = self
-            .send(Call::List {
-                limit: listing.limit(),
-                continue_token,
-            })
-            .await?;
-        let mut turn = Turn::wait(&self.gate).await;
-        let mut splitter = ListSplitter::default();
-        loop {
-            let piece = match turn.next(&mut body, PAGE_STALL).await {
-                Ok(Some(piece)) => piece?,
-                Ok(None) => break,
-                Err(_) => return Err(ApiError::Timeout(PAGE_STALL)),
-            };
-            let read_at = Instant::now();
-            let fed = splitter.feed(&piece, |item| self.intake.item(item));
-            self.intake.publish(read_at);
-            fed.map_err(|error| ApiError::garbled(&error))?;
-        }
-        let end = splitter
-            .finish()
-            .map_err(|error| ApiError::garbled(&error))?;
-        self.intake.kept().consumer.answered();
-        Ok(Outcome::Page(end))
-    }
-
-    async fn watch(&mut self, watching: &Watching) -> Outcome {
-        let mut cursor = Cursor::new(&watching.resource_version);
-        let timeout = Duration::from_secs(self.jitter.random_range(WATCH_SECONDS));
-        let resource_version = watching.resource_version.clone();
-        let end = match self
-            .send(Call::Watch {
-                resource_version,
-                timeout,
-            })
-            .await
-        {
-            Ok(body) => {
-                // After a watch that failed by an event, being open again says little.
-                if watching.is_fresh() {
-                    self.intake.kept().consumer.answered();
-                }
-                let opened = Instant::now();
-                let end = self.read_watch(body, timeout, &mut cursor).await;
-                if opened.elapsed() >= STABLE {
-                    self.backoff.forgive();
-                }
-                end
-            }
-            Err(error) => WatchEnd::NotOpened(error),
-        };
-        self.metrics.watch_ended(&end);
-        let Cursor {
-            version, fruitful, ..
-        } = cursor;
-        Outcome::WatchEnded {
-            resource_version: version,
-            fruitful,
-            end,
-        }
-    }
-
-    async fn read_watch(
-        &mut self,
-        mut body: Body,
-        timeout: Duration,
-        cursor: &mut Cursor,
-    ) -> WatchEnd {
-        let opened = Instant::now();
-        let deadline = opened + timeout + WATCH_GRACE;
-        let mut lines = Lines::default();
-        loop {
-            let silent = Instant::now() + SILENCE;
-            let piece = match timeout_at(deadline.min(silent), body.next()).await {
-                Err(_) => return WatchEnd::Silent,
-                Ok(None) if !cursor.fruitful && opened.elapsed() < AT_ONCE => {
-                    return WatchEnd::ClosedAtOnce;
-                }
-                Ok(None) => return WatchEnd::Closed,
-                Ok(Some(Err(error))) => return WatchEnd::Broken(error),
-                Ok(Some(Ok(piece))) => piece,
-            };
-            let read_at = Instant::now();
-            let mut end = None;
-            lines.feed(&piece, |line| {
-                if end.is_none() {
-                    end = self.intake.event(line, cursor);
-                }
-            });
-            self.intake.publish(read_at);
-            if let Some(end) = end {
-                return end;
-            }
-            self.intake.kept().consumer.answered();
-        }
     }
 }
 

@@ -19,6 +19,7 @@ use crate::driver::state::WatchEnd;
 /// | `periplus_kubernetes_unchanged_total` | `role` | objects that came again without a difference that matters |
 /// | `periplus_kubernetes_rejected_total` | `role` | objects and lines that could not be read and were skipped |
 /// | `periplus_kubernetes_lists_total` | `role` | complete lists that were begun |
+/// | `periplus_kubernetes_streams_total` | `role` | complete states that were asked for as a stream |
 /// | `periplus_kubernetes_derived_groups_total` | `role` (also `resource`) | groups that were made or made again |
 /// | `periplus_kubernetes_watch_ends_total` | `reason` | watches that ended |
 ///
@@ -31,6 +32,7 @@ pub struct KubernetesMetrics {
     unchanged: Family<RoleLabels, Counter>,
     rejected: Family<RoleLabels, Counter>,
     lists: Family<RoleLabels, Counter>,
+    streams: Family<RoleLabels, Counter>,
     derived_groups: Family<RoleLabels, Counter>,
     watch_ends: Family<ReasonLabels, Counter>,
 }
@@ -120,6 +122,11 @@ impl KubernetesMetrics {
             metrics.lists.clone(),
         );
         registry.register(
+            "periplus_kubernetes_streams",
+            "Complete states that were asked for as a stream",
+            metrics.streams.clone(),
+        );
+        registry.register(
             "periplus_kubernetes_derived_groups",
             "Groups that were made or made again",
             metrics.derived_groups.clone(),
@@ -161,6 +168,10 @@ impl KubernetesMetrics {
         self.lists.get_or_create(&RoleLabels { role }).inc();
     }
 
+    pub(crate) fn stream_began(&self, role: &'static str) {
+        self.streams.get_or_create(&RoleLabels { role }).inc();
+    }
+
     pub(crate) fn derived_groups(&self, role: &'static str, groups: usize) {
         self.derived_groups
             .get_or_create(&RoleLabels { role })
@@ -177,6 +188,7 @@ impl KubernetesMetrics {
             WatchEnd::ErrorEvent(error) if error.is_expired() => "expired",
             WatchEnd::ErrorEvent(_) => "error_event",
             WatchEnd::Rewound => "rewound",
+            WatchEnd::Endless => "endless",
         };
         self.watch_ends
             .get_or_create(&ReasonLabels { reason })
@@ -246,6 +258,7 @@ mod tests {
         metrics.unchanged("pod");
         metrics.rejected("pod");
         metrics.list_began("pod");
+        metrics.stream_began("pod");
         metrics.derived_groups("pod", 3);
         metrics.watch_ended(&WatchEnd::Silent);
         let mut text = String::new();
@@ -259,6 +272,7 @@ mod tests {
             "periplus_kubernetes_unchanged_total{role=\"pod\"} 1",
             "periplus_kubernetes_rejected_total{role=\"pod\"} 1",
             "periplus_kubernetes_lists_total{role=\"pod\"} 1",
+            "periplus_kubernetes_streams_total{role=\"pod\"} 1",
             "periplus_kubernetes_derived_groups_total{role=\"pod\"} 3",
             "periplus_kubernetes_watch_ends_total{reason=\"silent\"} 1",
         ] {

@@ -52,6 +52,15 @@ impl Progress {
         })
     }
 
+    /// A provider with one watch, for tests of that.
+    #[cfg(test)]
+    pub(crate) fn of_one(updates: Updates) -> WatchReport {
+        let progress = Self::new(updates);
+        let report = progress.watch("list of `pods`".to_owned());
+        progress.all_named();
+        report
+    }
+
     /// A further watch; `what` names the first thing that it has to do.
     pub(crate) fn watch(self: &Arc<Self>, what: String) -> WatchReport {
         let mut state = self.lock();

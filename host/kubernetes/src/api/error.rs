@@ -36,6 +36,8 @@ pub(crate) struct Refusal {
     pub(crate) message: String,
     /// After which time to ask again.
     pub(crate) retry_after: Option<Duration>,
+    /// For a list whose page expired: how to go on with the newest state.
+    pub(crate) continue_token: Option<String>,
 }
 
 /// `metav1.Status` on the wire.
@@ -47,6 +49,14 @@ struct Status {
     reason: Option<String>,
     message: Option<String>,
     details: Option<Details>,
+    metadata: Option<ListMeta>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct ListMeta {
+    #[serde(rename = "continue")]
+    continue_token: Option<String>,
 }
 
 #[derive(Deserialize, Default)]
@@ -114,6 +124,10 @@ impl Refusal {
                 .and_then(|details| details.retry_after_seconds)
                 .filter(|seconds| *seconds > 0)
                 .map(Duration::from_secs),
+            continue_token: status
+                .metadata
+                .and_then(|metadata| metadata.continue_token)
+                .filter(|token| !token.is_empty()),
         }
     }
 
@@ -197,6 +211,20 @@ mod tests {
             Refusal::parse(503, b"").to_string(),
             "503 Service Unavailable"
         );
+    }
+
+    #[test]
+    fn the_token_to_go_on_by_is_read_from_the_metadata() {
+        for (metadata, token) in [
+            (r#"{"continue":"abc"}"#, Some("abc")),
+            (r#"{"continue":""}"#, None),
+            ("{}", None),
+            ("null", None),
+        ] {
+            let body = format!(r#"{{"kind":"Status","code":410,"metadata":{metadata}}}"#);
+            let refusal = Refusal::parse(410, body.as_bytes());
+            assert_eq!(refusal.continue_token.as_deref(), token, "{metadata}");
+        }
     }
 
     #[test]

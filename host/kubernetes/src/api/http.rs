@@ -1,25 +1,30 @@
 //! Requests over HTTP, through a client of kube.
 
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
-use futures::{StreamExt, TryStreamExt};
-use http::header::{ACCEPT, ACCEPT_ENCODING, RETRY_AFTER};
+use futures::StreamExt;
+use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, RETRY_AFTER};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use http_body_util::BodyExt;
 
 use super::error::Refusal;
-use super::{Api, ApiError, Body, Call, Collection, Request};
-use crate::connect::Connection;
+use super::gzip;
+use super::{Api, ApiError, Body, Call, Capabilities, Collection, Request};
+use crate::connect::{Clients, Connection, Place};
 use crate::metrics::KubernetesMetrics;
 
 /// How much of the body of a refusal is read.
 const MAX_REFUSAL: usize = 64 << 10;
 /// How long the body of a refusal may take.
-const REFUSAL_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(5);
+const REFUSAL_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// An API server behind a connection.
 pub(crate) struct HttpApi {
     connection: Connection,
+    capabilities: Capabilities,
     metrics: KubernetesMetrics,
 }
 
@@ -30,54 +35,60 @@ impl HttpApi {
     pub(crate) fn new(connection: Connection, metrics: KubernetesMetrics) -> Self {
         Self {
             connection,
+            capabilities: Capabilities::default(),
             metrics,
         }
     }
 
+    /// The answer, and the place on a connection that it takes while it is read.
     async fn exchange(
         &self,
         request: &Request,
-    ) -> Result<http::Response<kube::client::Body>, ApiError> {
-        let (client, mut headers) = self.connection.client().await?;
-        headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
-        // A watch must never be compressed: each event would wait for the compressor's buffer.
-        headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        clients: &Arc<Clients>,
+        mut headers: HeaderMap,
+    ) -> Result<(http::Response<kube::client::Body>, Place), ApiError> {
+        headers.insert(ACCEPT, HeaderValue::from_static(accept(request)));
+        headers.insert(ACCEPT_ENCODING, HeaderValue::from_static(encoding(request)));
         let mut message = http::Request::get(request.path_and_query())
             .body(kube::client::Body::empty())
             .map_err(|error| ApiError::Setup(format!("cannot build the request: {error}")))?;
         *message.headers_mut() = headers;
-        let server = client.server;
-        client
-            .kube
+        let mut place = clients.place().await?;
+        let answer = place
             .send(message)
             .await
-            .map_err(|error| ApiError::unreachable(&server, cause(&error)))
+            .map_err(|error| ApiError::unreachable(&clients.server, cause(&error)))?;
+        Ok((answer, place))
     }
 }
 
 #[async_trait]
 impl Api for HttpApi {
     async fn send(&self, request: &Request) -> Result<Body, ApiError> {
-        let answer = match self.exchange(request).await {
+        let (clients, headers) = match self.connection.clients().await {
+            Ok(ready) => ready,
+            Err(error) => {
+                self.metrics.request(None);
+                return Err(error);
+            }
+        };
+        let (answer, place) = match self.exchange(request, &clients, headers).await {
             Ok(answer) => answer,
             Err(error) => {
                 self.metrics.request(None);
-                self.connection.discard().await;
+                self.connection.discard(&clients).await;
                 return Err(error);
             }
         };
         let status = answer.status();
         self.metrics.request(Some(status.as_u16()));
+        let (head, body) = answer.into_parts();
         if status == StatusCode::OK {
-            let pieces = answer.into_body().into_data_stream();
-            return Ok(pieces
-                .map_err(|error| ApiError::transport(cause(&error)))
-                .boxed());
+            return body_of(&head.headers, body, place);
         }
         if status == StatusCode::UNAUTHORIZED {
-            self.connection.discard().await;
+            self.connection.discard(&clients).await;
         }
-        let (head, body) = answer.into_parts();
         let body = read_refusal(body).await;
         Err(ApiError::Refused(refusal(
             status,
@@ -86,6 +97,59 @@ impl Api for HttpApi {
             request,
         )))
     }
+
+    fn capabilities(&self) -> &Capabilities {
+        &self.capabilities
+    }
+}
+
+/// What is asked for: whole objects, or what names them. A server that has no word for the latter
+/// sends the former, which is read alike.
+fn accept(request: &Request) -> &'static str {
+    match (request.collection.metadata_only, &request.call) {
+        (false, _) => "application/json",
+        (true, Call::List { .. }) => {
+            "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json"
+        }
+        (true, _) => {
+            "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json"
+        }
+    }
+}
+
+/// A watch is not to be compressed: each event would wait for the compressor's buffer.
+fn encoding(request: &Request) -> &'static str {
+    match request.call {
+        Call::List { .. } => "gzip",
+        Call::Stream { .. } | Call::Watch { .. } => "identity",
+    }
+}
+
+/// The pieces of a body, decoded whatever was asked for.
+fn body_of(headers: &HeaderMap, body: kube::client::Body, place: Place) -> Result<Body, ApiError> {
+    let pieces = body.into_data_stream().map(move |piece| {
+        let _ = &place;
+        piece.map_err(|error| ApiError::transport(cause(&error)))
+    });
+    let encoding = headers.get(CONTENT_ENCODING).map(HeaderValue::as_bytes);
+    match encoding {
+        None | Some(b"" | b"identity") => Ok(pieces.boxed()),
+        Some(b"gzip" | b"x-gzip") => Ok(gzip::decoded(pieces.boxed())),
+        Some(other) => Err(ApiError::Garbled(format!(
+            "the answer is encoded as `{}`, which was not asked for",
+            String::from_utf8_lossy(other)
+        ))),
+    }
+}
+
+/// After which time to ask again: seconds, or the time of a clock.
+fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
+    let text = headers.get(RETRY_AFTER)?.to_str().ok()?;
+    if let Ok(seconds) = text.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let then = httpdate::parse_http_date(text).ok()?;
+    then.duration_since(now).ok()
 }
 
 /// kube wraps every error in a word of its own that says nothing to an operator.
@@ -117,11 +181,8 @@ async fn read_refusal(body: kube::client::Body) -> Bytes {
 
 fn refusal(status: StatusCode, headers: &HeaderMap, body: &[u8], request: &Request) -> Refusal {
     let mut refusal = Refusal::parse(status.as_u16(), body);
-    let seconds = headers
-        .get(RETRY_AFTER)
-        .and_then(|value| value.to_str().ok()?.parse().ok());
-    if let Some(seconds) = seconds {
-        refusal.retry_after = Some(std::time::Duration::from_secs(seconds));
+    if let Some(wait) = retry_after(headers, SystemTime::now()) {
+        refusal.retry_after = Some(wait);
     }
     if status == StatusCode::FORBIDDEN {
         let needed = needed(&request.collection, &request.call);
@@ -135,17 +196,73 @@ fn refusal(status: StatusCode, headers: &HeaderMap, body: &[u8], request: &Reque
 fn needed(collection: &Collection, call: &Call) -> String {
     let verb = match call {
         Call::List { .. } => "list",
-        Call::Watch { .. } => "watch",
+        Call::Stream { .. } | Call::Watch { .. } => "watch",
     };
     format!("the account needs the permission to `{verb}` {collection}")
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-    use std::time::Duration;
-
     use super::*;
+
+    #[test]
+    fn a_server_names_the_wait_in_seconds_or_by_the_clock() {
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(784_111_777);
+        for (text, wait) in [
+            ("7", Some(7)),
+            ("Sun, 06 Nov 1994 08:50:07 GMT", Some(30)),
+            ("Sun, 06 Nov 1994 08:49:07 GMT", None),
+            ("tomorrow", None),
+            ("-1", None),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(RETRY_AFTER, HeaderValue::from_static(text));
+            assert_eq!(
+                retry_after(&headers, now),
+                wait.map(Duration::from_secs),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn lists_may_be_compressed_and_metadata_alone_is_asked_for_where_that_is_enough() {
+        let of = |metadata_only, call| {
+            let collection = Collection {
+                metadata_only,
+                ..Collection::default()
+            };
+            let request = Request {
+                collection: Arc::new(collection),
+                call,
+            };
+            (encoding(&request), accept(&request).split_once(";as="))
+        };
+        let list = Call::List {
+            limit: None,
+            continue_token: None,
+        };
+        let watch = Call::Watch {
+            resource_version: String::new(),
+            timeout: Duration::ZERO,
+        };
+        assert_eq!(of(false, list.clone()), ("gzip", None));
+        assert_eq!(of(false, watch.clone()), ("identity", None));
+        assert!(
+            of(true, list)
+                .1
+                .unwrap()
+                .1
+                .starts_with("PartialObjectMetadataList;")
+        );
+        assert!(
+            of(true, watch)
+                .1
+                .unwrap()
+                .1
+                .starts_with("PartialObjectMetadata;")
+        );
+    }
 
     #[test]
     fn a_refusal_names_the_permission_and_the_wait() {

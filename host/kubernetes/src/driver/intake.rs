@@ -4,9 +4,13 @@ use std::collections::HashSet;
 use std::sync::MutexGuard;
 
 use serde::Deserialize;
-use serde_json::value::RawValue;
 use tokio::time::Instant;
 
+mod cursor;
+mod line;
+
+pub(super) use self::cursor::Cursor;
+use self::line::Bookmark;
 use super::Consumer;
 use super::kept::{Kept, SharedKept};
 use super::state::WatchEnd;
@@ -17,7 +21,7 @@ use crate::frame::Frame;
 use crate::metrics::{EventKind, KubernetesMetrics};
 use crate::record::Writer;
 use crate::resource::{ObjectNames, Resource};
-use crate::wire::{Named, Text};
+use crate::wire::Named;
 
 /// Of how many objects it is remembered that a warning was logged.
 const WARNED_OBJECTS: usize = 1024;
@@ -37,15 +41,11 @@ pub(crate) struct Intake<R, C> {
     warned: HashSet<String>,
 }
 
-/// How far a watch has got.
-#[derive(Debug)]
-pub(crate) struct Cursor {
-    /// The version of the last event.
-    pub(crate) version: String,
-    /// Whether any event could be read.
-    pub(crate) fruitful: bool,
-    /// The version at the beginning, where it is a number.
-    began: Option<u64>,
+/// Which event brought an object.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Added,
+    Modified,
 }
 
 /// What the place of an object among the others says.
@@ -53,48 +53,10 @@ pub(crate) struct Cursor {
 enum Order {
     /// Nothing: it is part of a state.
     None,
+    /// It changed while a state was told.
+    Change,
     /// Every change before it was told.
     Event,
-}
-
-/// One line of a watch, when it is not in the form that the API server gives it.
-#[derive(Deserialize)]
-struct Line<'a> {
-    #[serde(borrow, rename = "type")]
-    kind: Text<'a>,
-    #[serde(borrow)]
-    object: &'a RawValue,
-}
-
-// === impl Cursor ===
-
-impl Cursor {
-    /// A watch that begins after `version`.
-    pub(crate) fn new(version: &str) -> Self {
-        Self {
-            version: version.to_owned(),
-            fruitful: false,
-            began: version.parse().ok(),
-        }
-    }
-
-    /// Goes on to the version of an event. False if it lies before the beginning: versions of a
-    /// watch only grow, so the server has another history than the one that was listed.
-    fn advance(&mut self, version: &str) -> bool {
-        let rewound = match (self.began, version.parse::<u64>()) {
-            (Some(began), Ok(version)) => version < began,
-            _ => false,
-        };
-        if rewound {
-            return false;
-        }
-        self.fruitful = true;
-        if !version.is_empty() {
-            self.version.clear();
-            self.version.push_str(version);
-        }
-        true
-    }
 }
 
 // === impl Intake ===
@@ -124,13 +86,23 @@ impl<R: Resource, C: Consumer> Intake<R, C> {
 
     /// A list begins at its first page.
     pub(super) fn list_begins(&mut self) {
-        self.kept().store.begin();
-        self.unidentified = false;
+        self.state_begins();
         self.metrics.list_began(self.role());
     }
 
-    /// A list is complete: what it did not show is gone.
-    pub(super) fn list_complete(&mut self, version: &str) {
+    /// A streamed state begins.
+    pub(super) fn stream_begins(&mut self) {
+        self.state_begins();
+        self.metrics.stream_began(self.role());
+    }
+
+    fn state_begins(&mut self) {
+        self.kept().store.begin();
+        self.unidentified = false;
+    }
+
+    /// A state is complete, up to `version`: what it did not show is gone.
+    pub(super) fn complete(&mut self, version: &str) {
         self.kept().store.complete_to(number(version));
         if self.unidentified {
             // Any object could be the one that was not readable: better one too many than one
@@ -173,31 +145,28 @@ impl<R: Resource, C: Consumer> Intake<R, C> {
                 }
             }
             Err(error) => {
-                if self.read_key(bytes).is_some() {
-                    self.kept.lock().store.touch(&self.key);
+                let is_named = self.read_key(bytes).is_some();
+                self.seen_unread(is_named);
+                let key = if is_named {
+                    self.key.clone()
                 } else {
-                    self.unidentified = true;
-                    self.key.clear();
-                }
-                let key = std::mem::take(&mut self.key);
+                    String::new()
+                };
                 self.reject(&key, &error.to_string());
-                self.key = key;
             }
         }
     }
 
     /// One line of a watch. `Some` if the watch cannot go on after it.
-    pub(super) fn event(&mut self, line: Frame<'_>, cursor: &mut Cursor) -> Option<WatchEnd> {
-        let Frame::Whole(line) = line else {
+    pub(super) fn event(&mut self, frame: Frame<'_>, cursor: &mut Cursor) -> Option<WatchEnd> {
+        let Frame::Whole(line) = frame else {
+            self.unidentified |= cursor.initial;
             self.reject("", "larger than 8 MiB");
             return None;
         };
-        let handled = match split_usual(line) {
-            Some((kind, object)) => self.split_event(kind, object, cursor),
-            None => match split_any(line) {
-                Ok((kind, object)) => self.split_event(&kind, object, cursor),
-                Err(error) => Err(error.to_string()),
-            },
+        let handled = match line::split(line) {
+            Ok((kind, object)) => self.split_event(&kind, object, cursor),
+            Err(error) => Err(error.to_string()),
         };
         match handled {
             Ok(end) => end,
@@ -217,32 +186,16 @@ impl<R: Resource, C: Consumer> Intake<R, C> {
         cursor: &mut Cursor,
     ) -> Result<Option<WatchEnd>, String> {
         match kind {
-            "ADDED" | "MODIFIED" => self.modified(object, cursor),
+            "ADDED" => self.put(object, cursor, Kind::Added),
+            "MODIFIED" => {
+                cursor.saw_change = true;
+                self.put(object, cursor, Kind::Modified)
+            }
             "DELETED" => {
-                let version = self
-                    .read_key(object)
-                    .ok_or("no names in a deleted object")?;
-                if !cursor.advance(&version) {
-                    return Ok(Some(WatchEnd::Rewound));
-                }
-                self.metrics.event(self.role(), EventKind::Delete);
-                let mut kept = self.kept.lock();
-                kept.store.advance_to(number(&version));
-                if let Some(key) = kept.store.remove(&self.key) {
-                    kept.consumer.gone(&key);
-                    self.told = true;
-                }
-                Ok(None)
+                cursor.saw_change = true;
+                self.deleted(object, cursor)
             }
-            "BOOKMARK" => {
-                let named: Named<'_> = parse(object)?;
-                let version = named.metadata.resource_version;
-                if !cursor.advance(version.as_str()) {
-                    return Ok(Some(WatchEnd::Rewound));
-                }
-                self.kept().store.advance_to(number(version.as_str()));
-                Ok(None)
-            }
+            "BOOKMARK" => self.bookmark(object, cursor),
             "ERROR" => {
                 let refusal = Refusal::parse(500, object);
                 Ok(Some(WatchEnd::ErrorEvent(ApiError::Refused(refusal))))
@@ -254,25 +207,102 @@ impl<R: Resource, C: Consumer> Intake<R, C> {
         }
     }
 
-    fn modified(&mut self, object: &[u8], cursor: &mut Cursor) -> Result<Option<WatchEnd>, String> {
+    fn deleted(&mut self, object: &[u8], cursor: &mut Cursor) -> Result<Option<WatchEnd>, String> {
+        let version = self
+            .read_key(object)
+            .ok_or("no names in a deleted object")?;
+        if !cursor.advance(&version) {
+            return Ok(Some(WatchEnd::Rewound));
+        }
+        self.metrics.event(self.role(), EventKind::Delete);
+        let mut kept = self.kept.lock();
+        if !cursor.initial {
+            kept.store.advance_to(number(&version));
+        }
+        if let Some(key) = kept.store.remove(&self.key) {
+            kept.consumer.gone(&key);
+            self.told = true;
+        }
+        Ok(None)
+    }
+
+    /// A bookmark says how far the watch is, and the one that is marked so, that the state which
+    /// was asked for is whole.
+    fn bookmark(&mut self, object: &[u8], cursor: &mut Cursor) -> Result<Option<WatchEnd>, String> {
+        let Bookmark { metadata } = parse(object)?;
+        let version = metadata.resource_version.as_str();
+        if cursor.initial {
+            if !metadata.ends_state() {
+                // A server that knows of streamed states sends no other before that one.
+                return Ok(Some(WatchEnd::Endless));
+            }
+            cursor.complete(version);
+            self.complete(version);
+            return Ok(None);
+        }
+        if !cursor.advance(version) {
+            return Ok(Some(WatchEnd::Rewound));
+        }
+        self.kept().store.advance_to(number(version));
+        Ok(None)
+    }
+
+    fn put(
+        &mut self,
+        object: &[u8],
+        cursor: &mut Cursor,
+        kind: Kind,
+    ) -> Result<Option<WatchEnd>, String> {
         let wire = match serde_json::from_slice::<R::Wire<'_>>(object) {
             Ok(wire) => wire,
             Err(error) => {
                 let _: serde::de::IgnoredAny = parse(object)?;
                 let version = self.read_key(object);
                 let key = version.as_ref().map_or(String::new(), |_| self.key.clone());
+                if cursor.initial {
+                    self.seen_unread(version.is_some());
+                }
                 self.reject(&key, &error.to_string());
                 let went_on = cursor.advance(version.as_deref().unwrap_or_default());
                 return Ok((!went_on).then_some(WatchEnd::Rewound));
             }
         };
-        if !cursor.advance(self.resource.names(&wire).resource_version) {
+        let version = self.resource.names(&wire).resource_version;
+        if !cursor.advance(version) {
+            if kind == Kind::Added && self.is_known_at(&wire, number(version)) {
+                // A state that is told twice.
+                return Ok(None);
+            }
             return Ok(Some(WatchEnd::Rewound));
         }
-        if !self.apply(&wire, Order::Event) {
+        let order = match (cursor.initial, kind) {
+            (false, _) => Order::Event,
+            (true, Kind::Added) => Order::None,
+            (true, Kind::Modified) => Order::Change,
+        };
+        if !self.apply(&wire, order) {
+            self.unidentified |= cursor.initial;
             self.reject("", "no name");
         }
         Ok(None)
+    }
+
+    /// Whether the very same version of an object is kept.
+    fn is_known_at(&mut self, wire: &R::Wire<'_>, version: u64) -> bool {
+        let names = self.resource.names(wire);
+        names.write_key(self.resource.kind(), &mut self.key)
+            && version != 0
+            && self.kept().store.version(&self.key) == Some(version)
+    }
+
+    /// An object of a state whose content cannot be read: what is known of it stays. Without its
+    /// name, nothing can be told apart from it.
+    fn seen_unread(&mut self, is_named: bool) {
+        if is_named {
+            self.kept.lock().store.touch(&self.key);
+        } else {
+            self.unidentified = true;
+        }
     }
 
     /// Puts an object. False if it has no names.
@@ -285,6 +315,11 @@ impl<R: Resource, C: Consumer> Intake<R, C> {
         self.resource.pack(wire, &mut self.writer);
         let mut kept = self.kept.lock();
         let Kept { store, consumer } = &mut *kept;
+        if order == Order::None && store.is_newer(&self.key, version) {
+            // It changed while the state was told.
+            self.writer.reset();
+            return true;
+        }
         let put = store.put(&self.key, &mut self.writer, version);
         if order == Order::Event {
             store.advance_to(version);
@@ -340,23 +375,3 @@ fn number(version: &str) -> u64 {
 fn parse<'a, T: Deserialize<'a>>(object: &'a [u8]) -> Result<T, String> {
     serde_json::from_slice(object).map_err(|error| error.to_string())
 }
-
-/// Splits a line as the API server writes it, without parsing the object twice.
-fn split_usual(line: &[u8]) -> Option<(&str, &[u8])> {
-    let rest = line.strip_prefix(br#"{"type":""#)?;
-    let (kind, rest) = rest.split_at(memchr::memchr(b'"', rest)?);
-    let object = rest
-        .strip_prefix(br#"","object":"#)?
-        .trim_ascii_end()
-        .strip_suffix(b"}")?;
-    Some((std::str::from_utf8(kind).ok()?, object))
-}
-
-/// Splits a line in any form.
-fn split_any(line: &[u8]) -> Result<(String, &[u8]), serde_json::Error> {
-    let line: Line<'_> = serde_json::from_slice(line)?;
-    Ok((line.kind.0.into_owned(), line.object.get().as_bytes()))
-}
-
-#[cfg(test)]
-mod tests;

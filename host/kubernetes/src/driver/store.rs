@@ -86,6 +86,19 @@ impl Store {
         Put::Changed
     }
 
+    /// The version of the object under a key.
+    pub(crate) fn version(&self, key: &str) -> Option<u64> {
+        self.entries.get(key).map(|entry| entry.version)
+    }
+
+    /// Whether the state that is being put has already shown a newer version of this object.
+    pub(crate) fn is_newer(&self, key: &str, version: u64) -> bool {
+        let entry = self.entries.get(key);
+        entry.is_some_and(|entry| {
+            entry.generation == self.generation && version != 0 && entry.version > version
+        })
+    }
+
     /// Notes that an object is there, though its content could not be read: it stays as it was.
     pub(crate) fn touch(&mut self, key: &str) {
         if let Some(entry) = self.entries.get_mut(key) {

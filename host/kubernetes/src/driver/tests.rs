@@ -5,19 +5,23 @@ use std::sync::{Mutex, PoisonError};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use futures::stream;
-use periplus_discovery::Updates;
+use futures::{StreamExt, stream};
 use serde_json::{Value, json};
 
+use super::intake::Cursor;
+use super::list::{PAGE_STALL, PAGE_TIME};
+use super::watch::{FIRST_EVENT, SILENCE, STATE_STALL, WATCH_GRACE, WATCH_SECONDS};
 use super::*;
+use crate::api::Capabilities;
 use crate::api::error::Refusal;
+use crate::frame::Lines;
 use crate::metrics::EventKind;
-use crate::progress::{Progress, WatchReport};
 use crate::resource::pod::Pod;
 
 mod faults;
 mod history;
 mod lists;
+mod streams;
 mod watches;
 
 /// What one request is answered with.
@@ -47,6 +51,7 @@ enum BodyEnd {
 #[derive(Default)]
 struct Script {
     over: CancellationToken,
+    capabilities: Capabilities,
     answers: Mutex<VecDeque<Answer>>,
     requests: Mutex<Vec<(Duration, Call)>>,
     began: Mutex<Option<Instant>>,
@@ -54,13 +59,21 @@ struct Script {
 
 /// Records by key, as text, and how often something was shown.
 #[derive(Clone, Default)]
-struct Seen(Arc<Mutex<SeenState>>, Option<Arc<WatchReport>>);
+struct Seen(Arc<Mutex<SeenState>>);
 
 #[derive(Default)]
 struct SeenState {
     records: BTreeMap<String, Record>,
     shown: Vec<Instant>,
     told: Vec<String>,
+    status: Status,
+}
+
+/// What the consumer was told of the watch.
+#[derive(Clone, Default)]
+struct Status {
+    synced: bool,
+    problem: Option<String>,
 }
 
 #[async_trait]
@@ -86,6 +99,10 @@ impl Api for Script {
             Answer::Unreachable => Err(ApiError::Transport("connection refused".to_owned())),
             Answer::Silence => futures::future::pending().await,
         }
+    }
+
+    fn capabilities(&self) -> &Capabilities {
+        &self.capabilities
     }
 }
 
@@ -128,29 +145,19 @@ impl Consumer for Seen {
     }
 
     fn synced(&mut self) {
-        if let Some(report) = &self.1 {
-            report.synced();
-        }
+        lock(&self.0).status.synced = true;
     }
 
     fn answered(&mut self) {
-        if let Some(report) = &self.1 {
-            report.success();
-        }
+        lock(&self.0).status.problem = None;
     }
 
     fn failed(&mut self, problem: &Problem) {
-        if let Some(report) = &self.1 {
-            report.problem(problem.text.clone());
-        }
+        lock(&self.0).status.problem = Some(problem.text.clone());
     }
 }
 
 impl Seen {
-    fn reporting(report: WatchReport) -> Self {
-        Self(Arc::default(), Some(Arc::new(report)))
-    }
-
     fn names(&self) -> Vec<String> {
         lock(&self.0)
             .records
@@ -174,7 +181,7 @@ struct Run {
     kept: SharedKept<Seen>,
     script: Arc<Script>,
     metrics: KubernetesMetrics,
-    status: periplus_discovery::ProviderStatus,
+    status: Status,
 }
 
 impl Run {
@@ -192,7 +199,7 @@ impl Run {
             .collect()
     }
 
-    /// The calls in short: `list`, `list after T`, `list whole`, `watch after V`.
+    /// The calls in short: `stream of "V"`, `list`, `list after T`, `list whole`, `watch after V`.
     fn shape(&self) -> Vec<String> {
         let short = |call: &Call| match call {
             Call::List { limit: None, .. } => "list whole".to_owned(),
@@ -204,6 +211,7 @@ impl Run {
                 continue_token: Some(token),
                 ..
             } => format!("list after {token}"),
+            Call::Stream { not_older_than, .. } => format!("stream of {not_older_than:?}"),
             Call::Watch {
                 resource_version, ..
             } => format!("watch after {resource_version}"),
@@ -212,31 +220,52 @@ impl Run {
     }
 }
 
+/// Against a server that streams no state.
 async fn run_for(time: Duration, answers: impl IntoIterator<Item = Answer>) -> Run {
+    let capabilities = Capabilities::default();
+    capabilities.lists_only(&pods(), Duration::from_hours(1000));
+    run_on(capabilities, time, answers).await
+}
+
+fn pods() -> Collection {
+    Collection {
+        group_path: "/api/v1".into(),
+        plural: "pods".into(),
+        ..Collection::default()
+    }
+}
+
+async fn run_on(
+    capabilities: Capabilities,
+    time: Duration,
+    answers: impl IntoIterator<Item = Answer>,
+) -> Run {
     let script = Arc::new(Script {
+        capabilities,
         answers: Mutex::new(answers.into_iter().collect()),
         ..Script::default()
     });
     let metrics = KubernetesMetrics::default();
-    let (updates, probe) = Updates::testing();
-    let report = Progress::begin(updates, vec!["list of `pods`".to_owned()]).remove(0);
-    let seen = Seen::reporting(report);
-    let collection = Collection {
-        group_path: "/api/v1".into(),
-        plural: "pods".into(),
-        ..Collection::default()
-    };
+    let seen = Seen::default();
     let api: Arc<dyn Api> = Arc::clone(&script) as Arc<dyn Api>;
     let kept = SharedKept::new(seen.clone());
-    let driver = Driver::new(api, Pod::default(), collection, kept.clone(), gate(), metrics.clone());
+    let driver = Driver::new(
+        api,
+        Pod::default(),
+        pods(),
+        kept.clone(),
+        gate(),
+        metrics.clone(),
+    );
     // Either ends the run: the script, or the time.
     let _ = timeout(time, driver.run(script.over.clone())).await;
+    let status = lock(&seen.0).status.clone();
     Run {
         seen,
         kept,
         script,
         metrics,
-        status: probe.status(),
+        status,
     }
 }
 

@@ -132,7 +132,11 @@ impl Backends {
         let mut groups: Vec<Derived> = self.gone.drain().map(|key| gone(spec, &key)).collect();
         let pending = std::mem::take(&mut self.pending);
         let derived = pending.len();
-        groups.extend(pending.iter().filter_map(|(number, change)| self.derive(*number, change)));
+        groups.extend(
+            pending
+                .iter()
+                .filter_map(|(number, change)| self.derive(*number, change)),
+        );
         (groups, derived)
     }
 
@@ -154,12 +158,18 @@ impl Backends {
                 standing.group.labels.clone()
             }
             standing => {
-                let namespace = || self.joined.record(&cluster_key("namespace", key.namespace()));
+                let namespace = || {
+                    self.joined
+                        .record(&cluster_key("namespace", key.namespace()))
+                };
                 let namespace = self.spec.attach.namespace.then(namespace).flatten();
                 let object = (key, record);
                 let labels = group_labels(&self.spec, self.flavor, object, service, namespace);
                 let known = standing.map(|standing| &standing.group.labels);
-                known.filter(|known| **known == labels).cloned().unwrap_or(labels)
+                known
+                    .filter(|known| **known == labels)
+                    .cloned()
+                    .unwrap_or(labels)
             }
         };
         let group = TargetGroup {

@@ -47,8 +47,7 @@ impl<T: Copy + Eq + Hash> Index<T> {
             Some(Holders::One(one)) => (Some(*one), None),
             Some(Holders::Many(many)) => (None, Some(many)),
         };
-        one.into_iter()
-            .chain(many.into_iter().flatten().copied())
+        one.into_iter().chain(many.into_iter().flatten().copied())
     }
 
     /// Puts a holder under the keys `after` instead of the keys `before`, at the cost of what

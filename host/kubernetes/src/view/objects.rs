@@ -51,12 +51,7 @@ pub(super) fn gone(spec: &ViewSpec, key: &ObjectKey) -> Derived {
     }
 }
 
-fn derive(
-    spec: &Arc<ViewSpec>,
-    key: &ObjectKey,
-    record: &Record,
-    attached: Attached,
-) -> Derived {
+fn derive(spec: &Arc<ViewSpec>, key: &ObjectKey, record: &Record, attached: Attached) -> Derived {
     let group = group(spec, key, record, &attached);
     let origin = (!group.targets.is_empty())
         .then(|| Arc::new(ObjectOrigin::new(spec, key, record, attached)) as Arc<dyn GroupOrigin>);

@@ -68,7 +68,9 @@ async fn a_dead_cluster_leaves_the_others_alone() {
         })
         .await;
     a.apply(pod("ns", "later", "10.0.0.2"));
-    running.until_sources(&["a/pod/ns/a", "a/pod/ns/later"]).await;
+    running
+        .until_sources(&["a/pod/ns/a", "a/pod/ns/later"])
+        .await;
     running.until_synced().await;
 }
 

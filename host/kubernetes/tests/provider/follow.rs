@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use periplus_config::{Authorization, KubernetesSection, Namespaces, Role, RoleSelector};
 use periplus_kube_api::load::{Load, heartbeat};
-use periplus_kube_api::{Fault, KubeApi, Options, Rule, Verb, WatchFault};
+use periplus_kube_api::{Fault, KubeApi, Options, Rule, Verb, WatchFault, WatchList};
 use serde_json::json;
 
 use crate::support::{PATIENCE, Running, address, pod, section, sources, start};
@@ -34,7 +34,7 @@ async fn pods_are_followed_by_kubeconfig() {
     running.until_sources(&["pod/b/two"]).await;
 
     let requests = api.requests();
-    assert_eq!(requests[0].query["limit"], "500");
+    assert_eq!(requests[0].query["sendInitialEvents"], "true");
     assert!(
         requests
             .iter()
@@ -45,12 +45,17 @@ async fn pods_are_followed_by_kubeconfig() {
             .iter()
             .all(|request| request.accept_encoding != "gzip")
     );
-    assert_eq!(requests.len(), 2, "one list and one watch: {requests:?}");
+    assert_eq!(requests.len(), 1, "state and changes in one: {requests:?}");
 }
 
 #[tokio::test]
 async fn many_pods_come_in_pages_and_heartbeats_go_no_further() {
-    let api = KubeApi::start(Options::default()).await.unwrap();
+    let api = KubeApi::start(Options {
+        watch_list: WatchList::Refused,
+        ..Options::default()
+    })
+    .await
+    .unwrap();
     let load = Load {
         pods: 1200,
         nodes: 3,

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
 mod clusters;
+mod connections;
 mod follow;
 mod sharing;
 mod support;

@@ -50,8 +50,10 @@ fn watched(requests: &[Request]) -> Vec<String> {
 #[tokio::test]
 async fn the_five_usual_jobs_open_one_watch_per_resource() {
     let api = server(&["one"]).await;
-    api.apply(json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "n1"},
-        "status": {"addresses": [{"type": "InternalIP", "address": "10.1.1.1"}]}}));
+    api.apply(
+        json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "n1"},
+        "status": {"addresses": [{"type": "InternalIP", "address": "10.1.1.1"}]}}),
+    );
     let world = World::new();
     let with_nodes = |role| KubernetesSection {
         attach_metadata: AttachMetadata {
@@ -125,8 +127,15 @@ async fn a_selection_is_served_by_a_wider_watch_and_outlives_it() {
     api.clear_requests();
     all.end().await;
     let narrowed = |requests: &[Request]| {
-        let mut watches = requests.iter().filter(|request| request.verb == Verb::Watch);
-        watches.any(|request| request.query.get("labelSelector").is_some_and(|it| it == "app=one"))
+        let mut watches = requests
+            .iter()
+            .filter(|request| request.verb == Verb::Watch);
+        watches.any(|request| {
+            request
+                .query
+                .get("labelSelector")
+                .is_some_and(|it| it == "app=one")
+        })
     };
     assert!(api.wait_for_requests(PATIENCE, narrowed).await);
     until_watches(&api, 1).await;
@@ -152,7 +161,9 @@ async fn fields_that_records_do_not_hold_are_left_to_the_server() {
     let mut by_node = selecting("");
     by_node.selectors[0].field = Some("spec.nodeName=n1,status.phase!=Failed".to_owned());
     let on_node = world.start(&api, by_node);
-    on_node.until_sources(&["pod/a/odd", "pod/a/one", "pod/a/two"]).await;
+    on_node
+        .until_sources(&["pod/a/odd", "pod/a/one", "pod/a/two"])
+        .await;
     until_watches(&api, 2).await;
 }
 
@@ -194,6 +205,10 @@ async fn dropped_annotations_are_kept_for_those_who_want_them() {
         let labels = &groups["pod/a/one"].labels;
         let big = labels.get("__meta_kubernetes_pod_annotation_big_one");
         assert_eq!(big.is_some(), has);
-        assert!(labels.get("__meta_kubernetes_pod_annotation_small").is_some());
+        assert!(
+            labels
+                .get("__meta_kubernetes_pod_annotation_small")
+                .is_some()
+        );
     }
 }

@@ -60,12 +60,19 @@ impl World {
         {
             section.kubeconfig_file = Some(self.file("kubeconfig", &api.kubeconfig()));
         }
+        self.start_section(section)
+    }
+
+    /// Starts a provider that connects as the section says.
+    pub(crate) fn start_section(&self, section: KubernetesSection) -> Running {
         Running::of(self.mechanism.discoverer(&section, "kubernetes/1").unwrap())
     }
 
     /// Starts a provider for objects of any kind.
     pub(crate) fn start_resource(&self, section: &KubernetesResourceSection) -> Running {
-        let discoverer = self.mechanism.resource_discoverer(section, "kubernetes_resource/1");
+        let discoverer = self
+            .mechanism
+            .resource_discoverer(section, "kubernetes_resource/1");
         Running::of(discoverer.unwrap())
     }
 }
@@ -102,7 +109,10 @@ impl Running {
     /// Stops it as a reload does, and waits until it has ended.
     pub(crate) async fn end(self) {
         drop(self.stop);
-        tokio::time::timeout(PATIENCE, self.task).await.unwrap().unwrap();
+        tokio::time::timeout(PATIENCE, self.task)
+            .await
+            .unwrap()
+            .unwrap();
     }
 }
 

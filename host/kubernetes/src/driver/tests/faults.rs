@@ -29,7 +29,7 @@ async fn a_cut_watch_goes_on_where_it_was() {
         run.times()[1] + Duration::from_secs(2),
         "the first cut costs no wait"
     );
-    assert!(run.status.last_error.is_none(), "the watch is open again");
+    assert!(run.status.problem.is_none(), "the watch is open again");
 }
 
 #[tokio::test(start_paused = true)]
@@ -81,10 +81,7 @@ async fn while_the_server_is_away_the_status_says_why() {
         ],
     )
     .await;
-    assert_eq!(
-        run.status.last_error.unwrap().1,
-        "list of `pods`: connection refused"
-    );
+    assert_eq!(run.status.problem.unwrap(), "connection refused");
     assert!(run.status.synced);
     assert_eq!(run.seen.names(), ["a", "b"]);
 }

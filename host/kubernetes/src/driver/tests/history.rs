@@ -3,16 +3,32 @@
 use std::collections::BTreeMap;
 
 use proptest::prelude::{ProptestConfig, any, prop_assert_eq, proptest};
+use rand::Rng;
+use rand::seq::SliceRandom;
 
+use super::streams::state_end;
 use super::*;
 use crate::resource::testing::keyed_record_of;
 
 /// A server with objects, versions and a history that is compacted now and then. While it has
 /// steps left, every request may fail in any way; then it is well.
-struct Server(Mutex<World>);
+struct Server(Mutex<World>, Capabilities);
+
+/// What becomes of a request for a streamed state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Streams {
+    Served,
+    Refused,
+    Ignored,
+    /// Each time as one of the servers behind the address does.
+    Mixed,
+}
 
 struct World {
     random: StdRng,
+    streams: Streams,
+    /// How often the server may still lose its newest history.
+    losses_left: u32,
     steps_left: u32,
     version: u64,
     objects: BTreeMap<String, Value>,
@@ -42,6 +58,23 @@ impl World {
             self.history.retain(|(version, _)| *version > oldest);
             self.pages.clear();
         }
+        if self.losses_left > 0 && self.chance(3) {
+            self.lose_history();
+        }
+    }
+
+    /// A restore from a backup: versions go back so far that they never meet those of before.
+    fn lose_history(&mut self) {
+        self.losses_left -= 1;
+        self.version -= 10_000;
+        self.oldest = self.version;
+        self.history.clear();
+        self.pages.clear();
+        let lost = format!("pod-{}", self.random.random_range(0..8));
+        self.objects.remove(&lost);
+        for object in self.objects.values_mut() {
+            object["metadata"]["resourceVersion"] = json!(self.version.to_string());
+        }
     }
 
     fn change(&mut self) {
@@ -57,7 +90,13 @@ impl World {
             known => {
                 // Few addresses, so that some changes change nothing that matters.
                 let ip = format!("1.1.1.{}", self.random.random_range(0..3));
-                let object = pod(&name, self.version, &ip);
+                let mut object = pod(&name, self.version, &ip);
+                if let Some(known) = &known {
+                    object["metadata"]["uid"] = known["metadata"]["uid"].clone();
+                }
+                if self.random.random_bool(0.2) {
+                    object["metadata"]["uid"] = json!(format!("{name}-{}", self.version));
+                }
                 self.objects.insert(name, object.clone());
                 event(if known.is_some() { "MODIFIED" } else { "ADDED" }, &object)
             }
@@ -88,7 +127,7 @@ impl World {
                     self.objects.values().cloned().collect::<Vec<_>>(),
                 )
             }
-            Some(token) => self.pages.get(token).cloned().ok_or_else(expired)?,
+            Some(token) => self.page(token)?,
         };
         let rest = match limit {
             Some(_) => items.split_off(items.len().min(3)),
@@ -97,7 +136,8 @@ impl World {
         let next = if rest.is_empty() {
             String::new()
         } else {
-            format!("{version}-{}", rest.len())
+            let last = items.last().unwrap()["metadata"]["name"].as_str().unwrap();
+            format!("{version}/{last}")
         };
         if !rest.is_empty() {
             self.pages.insert(next.clone(), (version, rest));
@@ -106,7 +146,97 @@ impl World {
         Ok(self.damaged(text, BodyEnd::Closed))
     }
 
+    /// What is left of a state, or how to go on with the newest one.
+    fn page(&mut self, token: &str) -> Result<(u64, Vec<Value>), ApiError> {
+        if let Some(page) = self.pages.get(token) {
+            return Ok(page.clone());
+        }
+        let mut refusal = Refusal {
+            code: 410,
+            ..Refusal::default()
+        };
+        if self.random.random_bool(0.5) {
+            let (_, last) = token.split_once('/').unwrap();
+            let rest = self.objects.iter().filter(|(name, _)| &name[..] > last);
+            let rest = rest.map(|(_, object)| object.clone()).collect();
+            let fresh = format!("{}/{last}", self.version);
+            self.pages.insert(fresh.clone(), (self.version, rest));
+            refusal.continue_token = Some(fresh);
+        }
+        Err(ApiError::Refused(refusal))
+    }
+
+    fn stream(&mut self, not_older_than: &str) -> Result<Body, ApiError> {
+        let served = match self.streams {
+            Streams::Mixed => {
+                let kinds = [Streams::Served, Streams::Refused, Streams::Ignored];
+                kinds[self.random.random_range(0..kinds.len())]
+            }
+            streams => streams,
+        };
+        let refused = |code, message: &str| {
+            Err(ApiError::Refused(Refusal {
+                code,
+                message: message.to_owned(),
+                ..Refusal::default()
+            }))
+        };
+        if served == Streams::Refused {
+            return refused(422, "no streams here");
+        }
+        if not_older_than
+            .parse()
+            .is_ok_and(|version: u64| version > self.version)
+        {
+            return refused(504, "Too large resource version: scripted");
+        }
+        if not_older_than.is_empty() && self.chance(20) {
+            return refused(429, "the cache lies behind");
+        }
+        let mut lines: Vec<String> = self
+            .objects
+            .values()
+            .map(|object| event("ADDED", object))
+            .collect();
+        lines.shuffle(&mut self.random);
+        if self.chance(20) {
+            lines.extend(lines.clone());
+        }
+        if served == Streams::Ignored {
+            if self.random.random_bool(0.5) {
+                lines.push(bookmark(self.version));
+            }
+            return Ok(self.damaged(lines.concat(), BodyEnd::Open));
+        }
+        lines.push(state_end(self.version));
+        let end = self.end();
+        Ok(self.damaged(lines.concat(), end))
+    }
+
+    fn end(&mut self) -> BodyEnd {
+        if self.steps_left == 0 {
+            BodyEnd::Open
+        } else if self.random.random_bool(0.5) {
+            BodyEnd::Closed
+        } else {
+            BodyEnd::Cut
+        }
+    }
+
     fn watch(&mut self, after: u64) -> Result<Body, ApiError> {
+        // A server whose history was lost either says so, or shows what it has.
+        if after > self.version && (self.steps_left == 0 || self.random.random_bool(0.5)) {
+            return Err(ApiError::Refused(Refusal {
+                code: 504,
+                message: "Too large resource version: scripted".to_owned(),
+                ..Refusal::default()
+            }));
+        }
+        let after = if after > self.version {
+            self.oldest
+        } else {
+            after
+        };
         if after < self.oldest {
             if self.random.random_bool(0.5) {
                 return Err(expired());
@@ -128,13 +258,7 @@ impl World {
         if self.chance(5) {
             lines.push(error(500));
         }
-        let end = if self.steps_left == 0 {
-            BodyEnd::Open
-        } else if self.random.random_bool(0.5) {
-            BodyEnd::Closed
-        } else {
-            BodyEnd::Cut
-        };
+        let end = self.end();
         Ok(self.damaged(lines.concat(), end))
     }
 
@@ -180,44 +304,61 @@ impl Api for Server {
                 limit,
                 continue_token,
             } => world.list(*limit, continue_token.as_deref()),
+            Call::Stream { not_older_than, .. } => world.stream(not_older_than),
             Call::Watch {
                 resource_version, ..
             } => world.watch(resource_version.parse().unwrap()),
         }
     }
+
+    fn capabilities(&self) -> &Capabilities {
+        &self.1
+    }
 }
 
 /// Follows a random server to the end; what was seen, and what there is.
-fn follow(seed: u64, steps: u32) -> (BTreeMap<String, Record>, BTreeMap<String, Record>) {
+fn follow(
+    seed: u64,
+    steps: u32,
+    streams: Streams,
+) -> (BTreeMap<String, Record>, BTreeMap<String, Record>) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .start_paused(true)
         .build()
         .unwrap();
     runtime.block_on(async {
-        let server = Arc::new(Server(Mutex::new(World {
+        let world = World {
             random: StdRng::seed_from_u64(seed),
+            streams,
+            losses_left: 5,
             steps_left: steps,
-            version: 100,
+            version: 100_000,
             objects: BTreeMap::new(),
             history: Vec::new(),
-            oldest: 100,
+            oldest: 100_000,
             pages: BTreeMap::new(),
             lists_begun: 0,
-        })));
-        let (updates, probe) = Updates::testing();
-        let report = Progress::begin(updates, vec![String::new()]).remove(0);
-        let seen = Seen::reporting(report);
+        };
+        let server = Arc::new(Server(Mutex::new(world), Capabilities::default()));
+        let seen = Seen::default();
         let api: Arc<dyn Api> = Arc::clone(&server) as Arc<dyn Api>;
         let metrics = KubernetesMetrics::default();
         let kept = SharedKept::new(seen.clone());
-        let driver = Driver::new(api, Pod::default(), Collection::default(), kept, gate(), metrics);
+        let driver = Driver::new(
+            api,
+            Pod::default(),
+            Collection::default(),
+            kept,
+            gate(),
+            metrics,
+        );
         let run = timeout(
             Duration::from_hours(24),
             driver.run(CancellationToken::new()),
         );
         assert!(run.await.is_err(), "a driver runs until it is stopped");
-        assert!(probe.status().synced);
+        assert!(lock(&seen.0).status.synced);
         let world = lock(&server.0);
         assert_eq!(world.steps_left, 0);
         let expected = world
@@ -233,11 +374,16 @@ fn follow(seed: u64, steps: u32) -> (BTreeMap<String, Record>, BTreeMap<String, 
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 150, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn any_history_ends_in_what_the_server_has(seed in any::<u64>(), steps in 1_u32..120) {
-        let (seen, expected) = follow(seed, steps);
+    fn any_history_ends_in_what_the_server_has(
+        seed in any::<u64>(),
+        steps in 1_u32..120,
+        streams in 0_usize..4,
+    ) {
+        let kinds = [Streams::Served, Streams::Refused, Streams::Ignored, Streams::Mixed];
+        let (seen, expected) = follow(seed, steps, kinds[streams]);
         prop_assert_eq!(seen, expected);
     }
 }

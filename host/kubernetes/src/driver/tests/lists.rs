@@ -20,7 +20,6 @@ async fn pages_are_read_until_the_last_and_then_watched_from() {
     );
     assert_eq!(run.seen.names(), ["a", "b", "c", "d"]);
     assert!(run.status.synced);
-    assert_eq!(run.status.waiting_for, None);
     assert_eq!(run.metrics.count("pod", EventKind::Add), 4);
     assert_eq!(run.metrics.failure_count(), 0);
     let Call::List { limit, .. } = &run.calls()[0] else {
@@ -41,9 +40,9 @@ async fn nothing_is_synced_before_the_last_page() {
     .await;
     assert_eq!(run.seen.names(), ["a"]);
     assert!(!run.status.synced);
-    let waiting = run.status.waiting_for.unwrap();
+    let waiting = run.status.problem.unwrap();
     assert!(
-        waiting.starts_with("list of `pods`: 500 Internal Server Error"),
+        waiting.starts_with("500 Internal Server Error"),
         "{waiting}"
     );
 }
@@ -183,7 +182,7 @@ async fn a_relist_that_fails_removes_nothing() {
         .await;
         assert_eq!(run.seen.names(), ["a", "b"], "{failure:?}");
         assert!(run.status.synced);
-        assert!(run.status.last_error.is_some(), "{failure:?}");
+        assert!(run.status.problem.is_some(), "{failure:?}");
     }
 }
 
@@ -251,7 +250,7 @@ async fn a_bad_object_is_skipped_and_what_is_known_of_it_stays() {
         "c is gone, b is only unreadable"
     );
     assert_eq!(run.metrics.rejected_count("pod"), 2);
-    assert!(run.status.synced && run.status.last_error.is_none());
+    assert!(run.status.synced && run.status.problem.is_none());
 }
 
 #[tokio::test(start_paused = true)]
@@ -277,4 +276,24 @@ async fn an_object_without_a_name_could_be_any_so_none_is_removed() {
         assert_eq!(told[2..], ["+pod/ns/a", "-pod/ns/b"], "{bad}");
         assert_eq!(run.metrics.rejected_count("pod"), 1);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_that_never_ends_is_given_up() {
+    let item = pod("a", 1, "1.1.1.1");
+    let begin = format!("{{\"items\":[{item}");
+    let mut pieces = vec![(Duration::ZERO, begin)];
+    pieces.extend((0..200).map(|_| (Duration::from_secs(20), format!(",{item}"))));
+    let run = run_for(
+        PAGE_TIME + Duration::from_secs(30),
+        [
+            Answer::Body(pieces, BodyEnd::Open),
+            list(10, &[item]),
+            watch(&[]),
+        ],
+    )
+    .await;
+    assert_eq!(run.shape(), ["list", "list", "watch after 10"]);
+    assert!(run.times()[1] >= PAGE_TIME);
+    assert!(run.status.synced);
 }

@@ -90,7 +90,8 @@ impl Seen {
         });
         seen.backends += 1;
         seen.is_kept &= is_kept;
-        seen.ports.extend(row.ports.iter().filter_map(|port| port.number));
+        seen.ports
+            .extend(row.ports.iter().filter_map(|port| port.number));
     }
 
     /// In the order of the backends.
