@@ -136,6 +136,11 @@ impl LabelBuilder {
         self.get_at(&label.name, label.find(&self.base))
     }
 
+    /// As [`LabelBuilder::set`].
+    pub(crate) fn set_to(&mut self, label: &LabelRef, value: &str) {
+        self.set_at(&label.name, label.find(&self.base), value);
+    }
+
     /// As [`LabelBuilder::set`], but for Prometheus a label without a value is absent.
     pub(crate) fn set_ref(&mut self, label: &LabelRef, value: &str) {
         let place = label.find(&self.base);
@@ -154,6 +159,19 @@ impl LabelBuilder {
             if self.change(place) != &Change::Removed && !keep(self.base.name(place)) {
                 *self.change_mut(place) = Change::Removed;
             }
+        }
+    }
+
+    /// Removes every label whose name begins with `prefix`.
+    pub fn remove_prefix(&mut self, prefix: &str) {
+        let text = &self.text;
+        self.added
+            .retain(|added| !text[added.name.clone()].starts_with(prefix));
+        for place in self.base.names.lower_bound(prefix)..self.base.len() {
+            if !self.base.name(place).starts_with(prefix) {
+                break;
+            }
+            *self.change_mut(place) = Change::Removed;
         }
     }
 
@@ -302,6 +320,12 @@ impl LabelBuilder {
     }
 
     fn find_added(&self, name: &str) -> Result<usize, usize> {
+        // Rules like `labelmap` add one after the other in order.
+        if let Some(last) = self.added.last()
+            && self.text[last.name.clone()] < *name
+        {
+            return Err(self.added.len());
+        }
         self.added
             .binary_search_by(|added| self.text[added.name.clone()].cmp(name))
     }

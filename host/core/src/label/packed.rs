@@ -100,15 +100,32 @@ impl Packer {
         buffers.value_ends.push(buffers.values.len());
     }
 
-    pub(super) fn finish(mut self) -> LabelSet {
+    /// Adds the value of a label whose name is known.
+    pub(super) fn push_value(&mut self, value: &str) {
         let buffers = &mut self.0;
+        buffers.values.push_str(value);
+        buffers.value_ends.push(buffers.values.len());
+    }
+
+    pub(super) fn finish(mut self) -> LabelSet {
+        let names = self.0.intern();
+        self.finish_as(&names)
+    }
+
+    /// The set of all values under these names, which must be as many.
+    pub(super) fn finish_as(mut self, names: &Arc<Names>) -> LabelSet {
         let set = LabelSet {
-            names: buffers.intern(),
-            values: buffers.pack(),
+            names: Arc::clone(names),
+            values: self.0.pack(),
         };
-        buffers.clear();
-        SPARE.with(|spare| *spare.borrow_mut() = self.0);
+        self.give_up();
         set
+    }
+
+    /// Drops what was pushed; the memory stays for the next one.
+    pub(super) fn give_up(mut self) {
+        self.0.clear();
+        SPARE.with(|spare| *spare.borrow_mut() = self.0);
     }
 }
 
