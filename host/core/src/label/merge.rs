@@ -5,6 +5,7 @@
 
 use std::cell::RefCell;
 use std::cmp::Ordering;
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::LabelSet;
@@ -24,14 +25,14 @@ struct Plan {
     group: Arc<Names>,
     target: Arc<Names>,
     names: Arc<Names>,
-    picks: Box<[Pick]>,
+    runs: Vec<Run>,
 }
 
-/// A label's place in the set that it comes from.
-#[derive(Clone, Copy)]
-enum Pick {
-    Group(u32),
-    Target(u32),
+/// Labels that stand side by side in the merged set and in the one that they come from.
+#[derive(Clone)]
+struct Run {
+    is_own: bool,
+    places: Range<usize>,
 }
 
 /// The labels of a target: its own, then those of its group that it does not name itself; empty
@@ -52,7 +53,7 @@ pub(super) fn merge(group: &LabelSet, target: &LabelSet) -> LabelSet {
 fn compare(group: &LabelSet, target: &LabelSet) -> LabelSet {
     let mut packer = Packer::default();
     let (mut of_group, mut of_target) = (0, 0);
-    let (mut picks, mut is_plain) = (Vec::new(), true);
+    let (mut runs, mut is_plain) = (Vec::new(), true);
     while of_group < group.len() || of_target < target.len() {
         let order = if of_target == target.len() {
             Ordering::Less
@@ -61,13 +62,12 @@ fn compare(group: &LabelSet, target: &LabelSet) -> LabelSet {
         } else {
             group.name(of_group).cmp(target.name(of_target))
         };
-        let (set, at) = if order == Ordering::Less {
-            picks.push(Pick::Group(of_group as u32));
-            (group, of_group)
+        let (is_own, set, at) = if order == Ordering::Less {
+            (false, group, of_group)
         } else {
-            picks.push(Pick::Target(of_target as u32));
-            (target, of_target)
+            (true, target, of_target)
         };
+        add(&mut runs, is_own, at);
         of_group += usize::from(order != Ordering::Greater);
         of_target += usize::from(order != Ordering::Less);
         if set.value(at).is_empty() {
@@ -82,10 +82,20 @@ fn compare(group: &LabelSet, target: &LabelSet) -> LabelSet {
             group: Arc::clone(&group.names),
             target: Arc::clone(&target.names),
             names: Arc::clone(&merged.names),
-            picks: picks.into(),
+            runs,
         });
     }
     merged
+}
+
+fn add(runs: &mut Vec<Run>, is_own: bool, at: usize) {
+    match runs.last_mut() {
+        Some(last) if last.is_own == is_own && last.places.end == at => last.places.end += 1,
+        _ => runs.push(Run {
+            is_own,
+            places: at..at + 1,
+        }),
+    }
 }
 
 fn remember(plan: Plan) {
@@ -101,16 +111,12 @@ impl Plan {
     /// Nothing if a value is empty.
     fn merge(&self, group: &LabelSet, target: &LabelSet) -> Option<LabelSet> {
         let mut packer = Packer::default();
-        for pick in &self.picks {
-            let value = match *pick {
-                Pick::Group(at) => group.value(at as usize),
-                Pick::Target(at) => target.value(at as usize),
-            };
-            if value.is_empty() {
+        for Run { is_own, places } in &self.runs {
+            let set = if *is_own { target } else { group };
+            if !packer.push_values(set, places.clone()) {
                 packer.give_up();
                 return None;
             }
-            packer.push_value(value);
         }
         Some(packer.finish_as(&self.names))
     }

@@ -13,6 +13,8 @@ use crate::support::{
     Fake, Host, group, job, mock, rule, served, settle, transformer, with, within,
 };
 
+type Change = dyn Fn(&mut Vec<String>);
+
 fn addresses(count: usize) -> Vec<String> {
     (0..count).map(|n| format!("host-{n:04}:1")).collect()
 }
@@ -49,7 +51,7 @@ async fn only_changed_targets_of_a_group_are_relabelled() {
     let mut last = host.wait("web", |snapshot| snapshot.known).await;
     assert_eq!(relabelled(&registry), 1000);
 
-    let steps: [(&str, u64, &dyn Fn(&mut Vec<String>)); 5] = [
+    let steps: [(&str, u64, &Change); 5] = [
         ("one changes", 1, &|all| all[500] = "other:1".to_owned()),
         ("one goes", 0, &|all| _ = all.remove(300)),
         ("two come", 2, &|all| {
