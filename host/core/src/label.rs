@@ -5,6 +5,7 @@
 //! a set costs one allocation, and its equality and its hash are those of two runs of bytes.
 
 mod builder;
+mod merge;
 mod names;
 mod packed;
 
@@ -73,27 +74,7 @@ impl LabelSet {
     /// name itself; empty values left out.
     #[must_use]
     pub fn merge(group: &Self, target: &Self) -> Self {
-        let mut packer = Packer::default();
-        let (mut of_group, mut of_target) = (group.iter().peekable(), target.iter().peekable());
-        loop {
-            let order = match (of_group.peek(), of_target.peek()) {
-                (None, None) => return packer.finish(),
-                (Some(_), None) => Ordering::Less,
-                (None, Some(_)) => Ordering::Greater,
-                (Some((left, _)), Some((right, _))) => left.cmp(right),
-            };
-            if order == Ordering::Equal {
-                of_group.next();
-            }
-            let next = if order == Ordering::Less {
-                of_group.next()
-            } else {
-                of_target.next()
-            };
-            if let Some((name, value)) = next.filter(|(_, value)| !value.is_empty()) {
-                packer.push(name, value);
-            }
-        }
+        merge::merge(group, target)
     }
 
     /// Adds the set to a content hash.

@@ -2,8 +2,10 @@
 
 mod url;
 
+use std::sync::LazyLock;
+
 use crate::duration::PromDuration;
-use crate::label::{LabelBuilder, LabelSet};
+use crate::label::{LabelBuilder, LabelRef, LabelSet};
 use crate::quote::quote;
 use crate::relabel::Relabeler;
 
@@ -63,43 +65,79 @@ pub struct FinalTarget {
     pub labels: LabelSet,
 }
 
+/// A job's settings as labels, and its rules: makes final targets of discovered ones, one after the
+/// other in the same memory.
+#[derive(Debug)]
+pub struct Populator {
+    settings: Vec<(LabelRef, String)>,
+    relabeler: Relabeler,
+    labels: LabelBuilder,
+}
+
+/// The labels that every target is asked for.
+struct Names {
+    address: LabelRef,
+    interval: LabelRef,
+    timeout: LabelRef,
+    flags: [(LabelRef, &'static str); 3],
+    instance: LabelRef,
+}
+
+static NAMES: LazyLock<Names> = LazyLock::new(|| Names {
+    address: LabelRef::new(ADDRESS),
+    interval: LabelRef::new(INTERVAL),
+    timeout: LabelRef::new(TIMEOUT),
+    flags: [
+        (CONVERT_CLASSIC, "convert classic histograms to nhcb"),
+        (ALWAYS_CLASSIC, "always scrape classic histograms"),
+        (NATIVE_HISTOGRAMS, "scrape native histograms"),
+    ]
+    .map(|(name, what)| (LabelRef::new(name), what)),
+    instance: LabelRef::new(INSTANCE),
+});
+
 /// The discovered labels of a target with the job's settings where it sets none itself.
 pub fn populate_discovered(discovered: &LabelSet, defaults: &ScrapeDefaults) -> LabelBuilder {
     let mut labels = LabelBuilder::from_set(discovered);
-    let interval = defaults.scrape_interval.to_string();
-    let timeout = defaults.scrape_timeout.to_string();
-    for (name, value) in [
-        (JOB, defaults.job.as_str()),
-        (INTERVAL, &interval),
-        (TIMEOUT, &timeout),
-        (METRICS_PATH, &defaults.metrics_path),
-        (SCHEME, &defaults.scheme),
+    add_settings(&mut labels, &settings(defaults));
+    labels
+}
+
+/// The labels that a job's settings become, in the order in which they are set.
+fn settings(defaults: &ScrapeDefaults) -> Vec<(LabelRef, String)> {
+    let fixed = [
+        (JOB, defaults.job.clone()),
+        (INTERVAL, defaults.scrape_interval.to_string()),
+        (TIMEOUT, defaults.scrape_timeout.to_string()),
+        (METRICS_PATH, defaults.metrics_path.clone()),
+        (SCHEME, defaults.scheme.clone()),
         (
             CONVERT_CLASSIC,
-            bool_text(defaults.convert_classic_histograms_to_nhcb),
+            defaults.convert_classic_histograms_to_nhcb.to_string(),
         ),
         (
             ALWAYS_CLASSIC,
-            bool_text(defaults.always_scrape_classic_histograms),
+            defaults.always_scrape_classic_histograms.to_string(),
         ),
         (
             NATIVE_HISTOGRAMS,
-            bool_text(defaults.scrape_native_histograms),
+            defaults.scrape_native_histograms.to_string(),
         ),
-    ] {
-        if is_unset(&labels, name) {
-            labels.set(name, value);
+    ];
+    let fixed = fixed.map(|(name, value)| (LabelRef::new(name), value));
+    let params = defaults.params.iter().filter_map(|(name, values)| {
+        let name = LabelRef::new(&format!("{PARAM_PREFIX}{name}"));
+        Some((name, values.first()?.clone()))
+    });
+    fixed.into_iter().chain(params).collect()
+}
+
+fn add_settings(labels: &mut LabelBuilder, settings: &[(LabelRef, String)]) {
+    for (name, value) in settings {
+        if labels.get_ref(name).is_none_or(str::is_empty) {
+            labels.set_to(name, value);
         }
     }
-    for (name, values) in &defaults.params {
-        let name = format!("{PARAM_PREFIX}{name}");
-        if let Some(first) = values.first()
-            && is_unset(&labels, &name)
-        {
-            labels.set(&name, first);
-        }
-    }
-    labels
 }
 
 /// As [`populate_discovered`], from a target as its group has it. Knows which labels are the
@@ -116,10 +154,14 @@ pub fn populate_group_target(
 
 /// Relabels a target and checks that it can be scraped.
 pub fn populate(mut labels: LabelBuilder, relabeler: &Relabeler) -> Outcome {
-    if !relabeler.process(&mut labels) {
+    outcome(&mut labels, relabeler)
+}
+
+fn outcome(labels: &mut LabelBuilder, relabeler: &Relabeler) -> Outcome {
+    if !relabeler.process(labels) {
         return Outcome::Dropped;
     }
-    match finish(&mut labels) {
+    match finish(labels) {
         Ok(()) => Outcome::Active(FinalTarget {
             labels: labels.build(),
         }),
@@ -129,28 +171,25 @@ pub fn populate(mut labels: LabelBuilder, relabeler: &Relabeler) -> Outcome {
 
 /// The order of the checks is upstream's.
 fn finish(labels: &mut LabelBuilder) -> Result<(), String> {
-    let value = |name| labels.get(name).unwrap_or_default();
-    let address = value(ADDRESS);
+    let names = &*NAMES;
+    let value = |name| labels.get_ref(name).unwrap_or_default();
+    let address = value(&names.address);
     if address.is_empty() {
         return Err("no address".to_owned());
     }
     if address.contains('/') {
         return Err(format!("{} is not a valid hostname", quote(address)));
     }
-    let interval = duration(value(INTERVAL), "scrape interval")?;
-    let timeout = duration(value(TIMEOUT), "scrape timeout")?;
+    let interval = duration(value(&names.interval), "scrape interval")?;
+    let timeout = duration(value(&names.timeout), "scrape timeout")?;
     if timeout > interval {
         return Err(format!(
             "scrape timeout cannot be greater than scrape interval ({} > {})",
-            quote(value(TIMEOUT)),
-            quote(value(INTERVAL)),
+            quote(value(&names.timeout)),
+            quote(value(&names.interval)),
         ));
     }
-    for (name, what) in [
-        (CONVERT_CLASSIC, "convert classic histograms to nhcb"),
-        (ALWAYS_CLASSIC, "always scrape classic histograms"),
-        (NATIVE_HISTOGRAMS, "scrape native histograms"),
-    ] {
+    for (name, what) in &names.flags {
         let flag = value(name);
         if !flag.is_empty() && !is_bool(flag) {
             return Err(format!(
@@ -159,11 +198,11 @@ fn finish(labels: &mut LabelBuilder) -> Result<(), String> {
             ));
         }
     }
-    let address = address.to_owned();
-    labels.retain(|name| !name.starts_with(META_PREFIX));
-    if is_unset(labels, INSTANCE) {
-        labels.set(INSTANCE, &address);
+    if value(&names.instance).is_empty() {
+        let address = address.to_owned();
+        labels.set_to(&names.instance, &address);
     }
+    labels.remove_prefix(META_PREFIX);
     Ok(())
 }
 
@@ -175,20 +214,37 @@ fn duration(text: &str, what: &str) -> Result<PromDuration, String> {
     }
 }
 
-fn is_unset(labels: &LabelBuilder, name: &str) -> bool {
-    labels.get(name).is_none_or(str::is_empty)
-}
-
-fn bool_text(flag: bool) -> &'static str {
-    if flag { "true" } else { "false" }
-}
-
 /// What Go's `strconv.ParseBool` reads.
 fn is_bool(text: &str) -> bool {
     matches!(
         text,
         "1" | "t" | "T" | "true" | "TRUE" | "True" | "0" | "f" | "F" | "false" | "FALSE" | "False"
     )
+}
+
+// === impl Populator ===
+
+impl Populator {
+    /// For the targets of a job with these settings and rules.
+    pub fn new(defaults: &ScrapeDefaults, relabeler: Relabeler) -> Self {
+        Self {
+            settings: settings(defaults),
+            relabeler,
+            labels: LabelBuilder::default(),
+        }
+    }
+
+    /// What becomes of a target; as [`populate`] after [`populate_discovered`]. `own` are the labels
+    /// that are not its group's, where that is known, so that rules which give two labels one name
+    /// pick the same one as upstream.
+    pub fn outcome(&mut self, discovered: &LabelSet, own: Option<&LabelSet>) -> Outcome {
+        self.labels.reset(discovered);
+        add_settings(&mut self.labels, &self.settings);
+        if let Some(own) = own {
+            self.labels.set_own(own);
+        }
+        outcome(&mut self.labels, &self.relabeler)
+    }
 }
 
 // === impl FinalTarget ===

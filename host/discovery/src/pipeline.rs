@@ -14,6 +14,7 @@ mod collapse;
 mod feed;
 mod generation;
 mod publisher;
+mod relabeling;
 mod results;
 mod stays;
 

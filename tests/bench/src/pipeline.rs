@@ -1,4 +1,5 @@
-//! A job with many targets: a full pass, and one changed group among all.
+//! A job with many targets: a full pass, and one changed group among all; with groups that are kept
+//! whole, as plugins hand them over, and with groups that can be made again, as Kubernetes does.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -8,8 +9,8 @@ use async_trait::async_trait;
 use periplus_config::{LoadOptions, Section, TransformerConfig, load_str};
 use periplus_core::{LabelSet, TargetGroup};
 use periplus_discovery::{
-    Discoverer, Manager, ManagerHandle, ManagerOptions, Mechanisms, Snapshot, Stage, Transformer,
-    Updates,
+    Discoverer, GroupOrigin, Manager, ManagerHandle, ManagerOptions, Mechanisms, Snapshot, Stage,
+    Transformer, Updates,
 };
 use tokio::sync::{oneshot, watch};
 use tokio_util::sync::CancellationToken;
@@ -18,7 +19,8 @@ use crate::Scale;
 use crate::process::Usage;
 use crate::report::Report;
 
-const PART: &str = "pipeline: 42 labels, four rules, everything kept";
+const WHOLE: &str = "pipeline: 42 labels, four rules, everything kept";
+const DERIVED: &str = "pipeline: the same, groups made again when somebody looks";
 const TARGETS_PER_GROUP: usize = 2;
 /// The provider is ours, whatever the section says.
 const CONFIG: &str = "
@@ -33,6 +35,19 @@ scrape_configs:
 ";
 const PATIENCE: Duration = Duration::from_mins(5);
 
+/// All that has to be kept of a group.
+struct Origin {
+    number: u32,
+    revision: u32,
+}
+
+/// How groups are handed over.
+struct Hand {
+    part: &'static str,
+    is_derived: bool,
+    updates: Updates,
+}
+
 /// Hands the way into its only provider to the benchmark.
 struct Ours(Mutex<Option<oneshot::Sender<Updates>>>);
 
@@ -40,6 +55,16 @@ struct Told(Option<oneshot::Sender<Updates>>);
 
 /// Fills a job, then changes one group after the other.
 pub(crate) async fn measure(scale: Scale, report: &mut Report) -> anyhow::Result<()> {
+    measure_part(WHOLE, false, scale, report).await?;
+    measure_part(DERIVED, true, scale, report).await
+}
+
+async fn measure_part(
+    part: &'static str,
+    is_derived: bool,
+    scale: Scale,
+    report: &mut Report,
+) -> anyhow::Result<()> {
     let (way, updates) = oneshot::channel();
     let ours = Arc::new(Ours(Mutex::new(Some(way))));
     let (manager, handle) = Manager::new(ours, ManagerOptions::default());
@@ -49,93 +74,110 @@ pub(crate) async fn measure(scale: Scale, report: &mut Report) -> anyhow::Result
     handle.apply(loaded.config).await;
     let updates = updates.await.context("the provider was never started")?;
     let snapshots = snapshots(&handle)?;
+    let hand = Hand {
+        part,
+        is_derived,
+        updates,
+    };
 
     let count = scale.targets / TARGETS_PER_GROUP;
-    let groups: Vec<_> = (0..count).map(|number| group(number, 0)).collect();
-    full_pass(groups, &updates, snapshots.clone(), report).await?;
-    one_change(count, scale, &updates, snapshots, report).await?;
+    full_pass(count, &hand, snapshots.clone(), report).await?;
+    rendering(&snapshots, part, count, report);
+    one_change(count, scale, &hand, snapshots, report).await?;
     stop.cancel();
     running.await?;
     Ok(())
 }
 
 async fn full_pass(
-    groups: Vec<Arc<TargetGroup>>,
-    updates: &Updates,
+    count: usize,
+    hand: &Hand,
     mut snapshots: watch::Receiver<Arc<Snapshot>>,
     report: &mut Report,
 ) -> anyhow::Result<()> {
-    let (labels, targets) = (
-        groups[0].labels.len() + groups[0].targets[0].len(),
-        groups.len(),
-    );
+    let part = hand.part;
+    let first = group(0, 0);
+    let labels = first.labels.len() + first.targets[0].len();
     anyhow::ensure!(labels == 42, "targets have {labels} labels");
-    let targets = (targets * TARGETS_PER_GROUP) as f64;
+    let targets = (count * TARGETS_PER_GROUP) as f64;
+    let empty = Usage::own()?.resident;
+    let groups: Vec<_> = (0..count).map(|number| (number, 0)).collect();
+    let groups = with_origins(&groups);
     let before = Usage::own()?;
     let timed = Instant::now();
-    updates.replace(groups);
-    wait(&mut snapshots, |snapshot| snapshot.known).await?;
+    hand.give(groups);
+    hand.updates.synced();
+    wait(&mut snapshots, |snapshot| {
+        snapshot.known && snapshot.groups.len() == count
+    })
+    .await?;
     let took = timed.elapsed();
     let after = Usage::own()?;
-    report.add(PART, "targets", targets, "");
-    report.add(PART, "full pass", took.as_secs_f64() * 1e3, "ms");
-    report.add(
-        PART,
-        "full pass, per target",
-        took.as_secs_f64() * 1e9 / targets,
-        "ns",
-    );
-    report.aim("1,125 ns on one core");
+    report.add(part, "targets", targets, "");
+    report.add(part, "full pass", took.as_secs_f64() * 1e3, "ms");
+    let per_target = took.as_secs_f64() * 1e9 / targets;
+    report.add(part, "full pass, per target", per_target, "ns");
+    if !hand.is_derived {
+        report.aim("1,125 ns on one core");
+    }
     let cpu = after.cpu_since(&before).as_secs_f64() * 1e9 / targets;
-    report.add(PART, "full pass, CPU per target", cpu, "ns");
-    let grown = after.resident.saturating_sub(before.resident) as f64;
-    report.add(PART, "memory for results, per target", grown / targets, "B");
-
-    let snapshot = Arc::clone(&snapshots.borrow());
-    let timed = Instant::now();
-    let bytes: usize = snapshot
-        .groups
-        .values()
-        .map(|group| group.segment(Stage::Final).len())
-        .sum();
-    let took = timed.elapsed().as_secs_f64() * 1e9;
-    report.add(
-        PART,
-        "rendering the final stage, per target",
-        took / targets,
-        "ns",
-    );
-    report.add(
-        PART,
-        "rendered bytes, per target",
-        bytes as f64 / targets,
-        "B",
-    );
+    report.add(part, "full pass, CPU per target", cpu, "ns");
+    let grown = after.resident.saturating_sub(empty) as f64;
+    let what = "memory for groups and results, per target";
+    report.add(part, what, grown / targets, "B");
     Ok(())
+}
+
+fn rendering(
+    snapshots: &watch::Receiver<Arc<Snapshot>>,
+    part: &'static str,
+    count: usize,
+    report: &mut Report,
+) {
+    let snapshot = Arc::clone(&snapshots.borrow());
+    let targets = (count * TARGETS_PER_GROUP) as f64;
+    for stage in [Stage::Final, Stage::Discovered] {
+        let timed = Instant::now();
+        let bytes: usize = snapshot.body(stage).map(|piece| piece.len()).sum();
+        let took = timed.elapsed().as_secs_f64() * 1e9 / targets;
+        let (time, size) = match stage {
+            Stage::Final => (
+                "rendering the final stage, per target",
+                "rendered bytes, per target",
+            ),
+            _ => (
+                "rendering the discovered stage, per target",
+                "discovered bytes, per target",
+            ),
+        };
+        report.add(part, time, took, "ns");
+        report.add(part, size, bytes as f64 / targets, "B");
+    }
 }
 
 async fn one_change(
     count: usize,
     scale: Scale,
-    updates: &Updates,
+    hand: &Hand,
     mut snapshots: watch::Receiver<Arc<Snapshot>>,
     report: &mut Report,
 ) -> anyhow::Result<()> {
+    let part = hand.part;
     let mut times = Vec::with_capacity(scale.samples);
     let changes: Vec<_> = (0..scale.samples)
-        .map(|n| group(n * 7919 % count, n + 1))
+        .map(|n| with_origins(&[(n * 7919 % count, n + 1)]))
         .collect();
     let before = Usage::own()?;
     for change in changes {
         let version = snapshots.borrow_and_update().version;
         let timed = Instant::now();
-        updates.apply(change);
+        hand.give(change);
         wait(&mut snapshots, |snapshot| snapshot.version != version).await?;
         times.push(timed.elapsed());
     }
     let cpu = Usage::own()?.cpu_since(&before).as_secs_f64() * 1e6 / times.len() as f64;
-    report.add_times(PART, "one changed group, to the snapshot", &mut times);
-    report.add(PART, "one changed group, CPU", cpu, "us");
+    report.add_times(part, "one changed group, to the snapshot", &mut times);
+    report.add(part, "one changed group, CPU", cpu, "us");
     report.aim("<= 50 us");
     Ok(())
 }
@@ -159,6 +201,19 @@ async fn wait(
         .await
         .context("the snapshot never came")??;
     Ok(())
+}
+
+/// Groups by number and revision, each with its origin.
+fn with_origins(all: &[(usize, usize)]) -> Vec<(Arc<TargetGroup>, Arc<dyn GroupOrigin>)> {
+    let all = all.iter().map(|(number, revision)| {
+        let origin = Origin {
+            number: *number as u32,
+            revision: *revision as u32,
+        };
+        let origin: Arc<dyn GroupOrigin> = Arc::new(origin);
+        (group(*number, *revision), origin)
+    });
+    all.collect()
 }
 
 /// A group like a Pod of two ports: 30 labels of its own, 12 of each target.
@@ -200,6 +255,28 @@ fn group(number: usize, revision: usize) -> Arc<TargetGroup> {
             .map(|port| target(8080 + port))
             .collect(),
     })
+}
+
+// === impl Origin ===
+
+impl GroupOrigin for Origin {
+    fn derive(&self) -> TargetGroup {
+        let group = group(self.number as usize, self.revision as usize);
+        Arc::unwrap_or_clone(group)
+    }
+}
+
+// === impl Hand ===
+
+impl Hand {
+    fn give(&self, groups: Vec<(Arc<TargetGroup>, Arc<dyn GroupOrigin>)>) {
+        if self.is_derived {
+            self.updates.apply_derived(groups);
+        } else {
+            self.updates
+                .apply_all(groups.into_iter().map(|(group, _)| group));
+        }
+    }
 }
 
 // === impl Ours ===

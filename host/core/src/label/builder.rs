@@ -76,6 +76,13 @@ struct Added {
     number: u32,
 }
 
+/// Where a builder has a label: among those of its base or those that were added.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Place {
+    Base(usize),
+    Added(usize),
+}
+
 /// The labels of a builder, in ascending order of their names.
 #[derive(Clone, Debug)]
 pub struct BuilderIter<'a> {
@@ -136,6 +143,11 @@ impl LabelBuilder {
         self.get_at(&label.name, label.find(&self.base))
     }
 
+    /// As [`LabelBuilder::set`].
+    pub(crate) fn set_to(&mut self, label: &LabelRef, value: &str) {
+        self.set_at(&label.name, label.find(&self.base), value);
+    }
+
     /// As [`LabelBuilder::set`], but for Prometheus a label without a value is absent.
     pub(crate) fn set_ref(&mut self, label: &LabelRef, value: &str) {
         let place = label.find(&self.base);
@@ -154,6 +166,19 @@ impl LabelBuilder {
             if self.change(place) != &Change::Removed && !keep(self.base.name(place)) {
                 *self.change_mut(place) = Change::Removed;
             }
+        }
+    }
+
+    /// Removes every label whose name begins with `prefix`.
+    pub fn remove_prefix(&mut self, prefix: &str) {
+        let text = &self.text;
+        self.added
+            .retain(|added| !text[added.name.clone()].starts_with(prefix));
+        for place in self.base.names.lower_bound(prefix)..self.base.len() {
+            if !self.base.name(place).starts_with(prefix) {
+                break;
+            }
+            *self.change_mut(place) = Change::Removed;
         }
     }
 
@@ -203,14 +228,14 @@ impl LabelBuilder {
 
     /// When upstream comes to a label as it visits all of them: first the target's own, then its
     /// group's, each in any order, then those that were added, in the order in which they were.
-    pub(crate) fn turn(&self, name: &str) -> u32 {
+    pub(crate) fn turn(&self, name: &str, place: Place) -> u32 {
         const ADDED: u32 = 2;
-        let number = match self.base.names.find(name) {
-            Ok(place) => match self.change(place) {
+        let number = match place {
+            Place::Base(place) => match self.change(place) {
                 Change::Again(_, number) => Some(*number),
                 _ => None,
             },
-            Err(_) => self.find_added(name).ok().map(|at| self.added[at].number),
+            Place::Added(at) => self.added.get(at).map(|added| added.number),
         };
         match number {
             Some(number) => ADDED.saturating_add(number),
@@ -244,12 +269,12 @@ impl LabelBuilder {
     }
 
     fn set_at(&mut self, name: &str, place: Result<usize, usize>, value: &str) {
-        let was_empty = self.get_at(name, place).is_none_or(str::is_empty);
-        let value = self.push(value);
         let number = self.additions;
-        self.additions += u32::from(was_empty);
         match place {
             Ok(place) => {
+                let was_empty = self.get_at(name, Ok(place)).is_none_or(str::is_empty);
+                let value = self.push(value);
+                self.additions += u32::from(was_empty);
                 let change = self.change_mut(place);
                 *change = match change {
                     Change::Again(_, number) if !was_empty => Change::Again(value, *number),
@@ -259,6 +284,9 @@ impl LabelBuilder {
             }
             Err(before) => match self.find_added(name) {
                 Ok(at) => {
+                    let was_empty = self.added[at].value.is_empty();
+                    let value = self.push(value);
+                    self.additions += u32::from(was_empty);
                     let added = &mut self.added[at];
                     added.value = value;
                     if was_empty {
@@ -266,7 +294,8 @@ impl LabelBuilder {
                     }
                 }
                 Err(at) => {
-                    let name = self.push(name);
+                    let (value, name) = (self.push(value), self.push(name));
+                    self.additions += 1;
                     let added = Added {
                         name,
                         before,
@@ -302,6 +331,12 @@ impl LabelBuilder {
     }
 
     fn find_added(&self, name: &str) -> Result<usize, usize> {
+        // Rules like `labelmap` add one after the other in order.
+        if let Some(last) = self.added.last()
+            && self.text[last.name.clone()] < *name
+        {
+            return Err(self.added.len());
+        }
         self.added
             .binary_search_by(|added| self.text[added.name.clone()].cmp(name))
     }
@@ -347,29 +382,37 @@ impl LabelRef {
 
 // === impl BuilderIter ===
 
-impl<'a> Iterator for BuilderIter<'a> {
-    type Item = (&'a str, &'a str);
-
-    fn next(&mut self) -> Option<Self::Item> {
+impl<'a> BuilderIter<'a> {
+    /// The next label, and where it is.
+    pub(crate) fn next_with_place(&mut self) -> Option<(&'a str, &'a str, Place)> {
         let LabelBuilder { added, text, .. } = self.builder;
         loop {
             // Places are compared, not names: that was done when the label was added.
             let next = added.get(self.added);
             if let Some(next) = next.filter(|next| next.before <= self.place) {
+                let at = Place::Added(self.added);
                 self.added += 1;
-                return Some((&text[next.name.clone()], &text[next.value.clone()]));
+                return Some((&text[next.name.clone()], &text[next.value.clone()], at));
             }
-            self.known?;
-            let (place, known) = (self.place, self.known);
+            let (name, value) = self.known?;
+            let place = self.place;
             self.known = self.base.next();
             self.place += 1;
-            match self.builder.change(place) {
-                Change::None => return known,
-                Change::Value(value) | Change::Again(value, _) => {
-                    return known.map(|(name, _)| (name, &text[value.clone()]));
-                }
-                Change::Removed => {}
-            }
+            let value = match self.builder.change(place) {
+                Change::None => value,
+                Change::Value(value) | Change::Again(value, _) => &text[value.clone()],
+                Change::Removed => continue,
+            };
+            return Some((name, value, Place::Base(place)));
         }
+    }
+}
+
+impl<'a> Iterator for BuilderIter<'a> {
+    type Item = (&'a str, &'a str);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let (name, value, _) = self.next_with_place()?;
+        Some((name, value))
     }
 }

@@ -5,6 +5,7 @@
 //! that tells the width of an entry, then the entries, seven bits a byte, the high ones first.
 
 use std::cell::RefCell;
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::LabelSet;
@@ -12,6 +13,7 @@ use super::names::{self, Names};
 
 /// Bits of an entry in one byte: ASCII has seven.
 const BITS: usize = 7;
+const MASK: u8 = (1 << BITS) - 1;
 
 thread_local! {
     /// Buffers of the last packer of this thread, so that packing allocates nothing but its result.
@@ -31,6 +33,7 @@ struct Buffers {
     name_ends: Vec<u32>,
     values: String,
     value_ends: Vec<usize>,
+    table: Vec<u8>,
     packed: String,
     /// The names of the last sets, the last one first: the next set mostly has the same.
     recent: [Option<Arc<Names>>; 4],
@@ -59,9 +62,14 @@ impl Packed {
 
     /// The value at `at` of `count`, which begins at `start`, and where it ends.
     pub(super) fn get_from(&self, at: usize, count: usize, start: usize) -> (&str, usize) {
-        let table = 1 + count * self.width();
+        let table = self.table(count);
         let end = self.end(at);
         (&self.0[table + start..table + end], end)
+    }
+
+    /// The length of the table in front of `count` values.
+    fn table(&self, count: usize) -> usize {
+        1 + count * self.width()
     }
 
     fn end(&self, at: usize) -> usize {
@@ -100,15 +108,47 @@ impl Packer {
         buffers.value_ends.push(buffers.values.len());
     }
 
-    pub(super) fn finish(mut self) -> LabelSet {
+    /// Adds the values from one place of a set to another, whose names are known; whether none of
+    /// them is empty.
+    pub(super) fn push_values(&mut self, set: &LabelSet, places: Range<usize>) -> bool {
         let buffers = &mut self.0;
+        let start = set.values.start(places.start);
+        let base = buffers.values.len();
+        let mut before = start;
+        for place in places {
+            let end = set.values.end(place);
+            if end == before {
+                return false;
+            }
+            buffers.value_ends.push(base + end - start);
+            before = end;
+        }
+        let table = set.values.table(set.len());
+        buffers
+            .values
+            .push_str(&set.values.0[table + start..table + before]);
+        true
+    }
+
+    pub(super) fn finish(mut self) -> LabelSet {
+        let names = self.0.intern();
+        self.finish_as(&names)
+    }
+
+    /// The set of all values under these names, which must be as many.
+    pub(super) fn finish_as(mut self, names: &Arc<Names>) -> LabelSet {
         let set = LabelSet {
-            names: buffers.intern(),
-            values: buffers.pack(),
+            names: Arc::clone(names),
+            values: self.0.pack(),
         };
-        buffers.clear();
-        SPARE.with(|spare| *spare.borrow_mut() = self.0);
+        self.give_up();
         set
+    }
+
+    /// Drops what was pushed; the memory stays for the next one.
+    pub(super) fn give_up(mut self) {
+        self.0.clear();
+        SPARE.with(|spare| *spare.borrow_mut() = self.0);
     }
 }
 
@@ -135,13 +175,21 @@ impl Buffers {
             return Packed::default();
         }
         let width = width_of(self.values.len());
-        self.packed.push(char::from(width as u8));
-        for end in &self.value_ends {
-            for byte in (0..width).rev() {
-                let bits = (end >> (byte * BITS)) as u8 & ((1 << BITS) - 1);
-                self.packed.push(char::from(bits));
+        self.table.push(width as u8);
+        if width == 2 {
+            for end in &self.value_ends {
+                let (high, low) = ((end >> BITS) as u8, *end as u8 & MASK);
+                self.table.extend_from_slice(&[high, low]);
+            }
+        } else {
+            for end in &self.value_ends {
+                let bytes = (0..width).rev();
+                self.table
+                    .extend(bytes.map(|byte| (end >> (byte * BITS)) as u8 & MASK));
             }
         }
+        let table = str::from_utf8(&self.table).expect("entries have seven bits a byte");
+        self.packed.push_str(table);
         self.packed.push_str(&self.values);
         Packed(self.packed.as_str().into())
     }
@@ -151,6 +199,7 @@ impl Buffers {
         self.name_ends.clear();
         self.values.clear();
         self.value_ends.clear();
+        self.table.clear();
         self.packed.clear();
     }
 }

@@ -146,3 +146,42 @@ fn content_hashes_never_change() {
         "be80a26f817c92f495e1740652122413"
     );
 }
+
+/// The rule of merging, said naively.
+fn naively_merged(group: &LabelSet, target: &LabelSet) -> LabelSet {
+    let of_group = group.iter().filter(|(name, _)| target.get(name).is_none());
+    let all = of_group.chain(target.iter());
+    all.filter(|(_, value)| !value.is_empty()).collect()
+}
+
+proptest::proptest! {
+    /// Few names, so that remembered plans are used again, for values that they do not suit too.
+    #[test]
+    fn merging_follows_the_rule_however_often(
+        sets in proptest::collection::vec(
+            (
+                proptest::collection::btree_map("[a-d]", "[x-z]?", 0..4),
+                proptest::collection::btree_map("[a-d]", "[x-z]?", 0..4),
+            ),
+            1..40,
+        )
+    ) {
+        for (group, target) in sets {
+            let (group, target): (LabelSet, LabelSet) =
+                (group.into_iter().collect(), target.into_iter().collect());
+            let merged = LabelSet::merge(&group, &target);
+            proptest::prop_assert_eq!(&merged, &naively_merged(&group, &target));
+        }
+    }
+
+    #[test]
+    fn order_is_that_of_the_labels(
+        one in proptest::collection::btree_map("[ab]", "[x-z]{0,2}", 0..3),
+        two in proptest::collection::btree_map("[ab]", "[x-z]{0,2}", 0..3),
+    ) {
+        let expected = one.iter().cmp(two.iter());
+        let (one, two): (LabelSet, LabelSet) =
+            (one.into_iter().collect(), two.into_iter().collect());
+        proptest::prop_assert_eq!(one.cmp(&two), expected);
+    }
+}

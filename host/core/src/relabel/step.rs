@@ -273,10 +273,14 @@ fn map_labels(
     copies.clear();
     let mut slots = Slots::new(groups);
     let prefix = regex.prefix();
-    let labels_of_prefix = labels
-        .iter_from(prefix)
-        .take_while(|(name, _)| prefix.is_empty() || name.starts_with(prefix));
-    for (name, value) in labels_of_prefix.filter(|(_, value)| !value.is_empty()) {
+    let mut labels_from_prefix = labels.iter_from(prefix);
+    while let Some((name, value, place)) = labels_from_prefix.next_with_place() {
+        if !prefix.is_empty() && !name.starts_with(prefix) {
+            break;
+        }
+        if value.is_empty() {
+            continue;
+        }
         let start = text.len();
         if regex.replace_all(name, &mut slots, text, |slots, out| {
             replacement.expand(name, slots, out);
@@ -284,7 +288,7 @@ fn map_labels(
             let name_end = text.len();
             text.push_str(value);
             copies.push(Copied {
-                turn: labels.turn(name),
+                turn: labels.turn(name, place),
                 start,
                 name_end,
                 end: text.len(),

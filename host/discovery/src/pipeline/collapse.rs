@@ -41,9 +41,12 @@ struct Holder {
 #[derive(Debug)]
 enum Holders {
     One(Place),
-    /// Two at least; ordered, so that a change touches two groups at most, however many copies.
-    Many(Box<BTreeSet<Holder>>),
+    Many(Box<Copies>),
 }
+
+/// Two at least; ordered, so that a change touches two groups at most, however many copies.
+#[derive(Debug)]
+struct Copies(BTreeSet<Holder>);
 
 /// Looks up discovered addresses; the last group is kept, since it may have to be made.
 struct Addresses<'a> {
@@ -128,6 +131,7 @@ impl Index {
                     self.holders.remove(&identity);
                 }
                 Holders::Many(many) => {
+                    let many = &mut many.0;
                     let group = group.get_or_insert_with(|| result.discovered().group());
                     many.remove(&Holder {
                         address: result.targets[target].address(group).into(),
@@ -150,6 +154,7 @@ impl Index {
         for (target, identity) in result.identities() {
             if let Some(Holders::Many(many)) = self.holders.get(&identity)
                 && many
+                    .0
                     .first()
                     .is_some_and(|first| first.place != Place::new(result, target))
             {
@@ -188,12 +193,12 @@ impl Holders {
             Self::One(one) => {
                 let one = addresses.holder(*one)?;
                 let first = one.key.clone();
-                *self = Self::Many(Box::new(BTreeSet::from([one, holder])));
+                *self = Self::Many(Box::new(Copies(BTreeSet::from([one, holder]))));
                 Some(first)
             }
             Self::Many(many) => {
-                let first = many.first().unwrap_or(&holder).key.clone();
-                many.insert(holder);
+                let first = many.0.first().unwrap_or(&holder).key.clone();
+                many.0.insert(holder);
                 Some(first)
             }
         }

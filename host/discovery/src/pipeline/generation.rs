@@ -5,9 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use periplus_config::Job;
-use periplus_core::relabel::Relabeler;
-use periplus_core::target::{populate, populate_discovered};
-use periplus_core::{LabelSet, TargetGroup};
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
@@ -15,12 +12,12 @@ use tokio_util::sync::CancellationToken;
 use super::chain::{Chain, Failure, Row, Transformed};
 use super::feed::{Change, Feed};
 use super::publisher::Publisher;
+use super::relabeling::Relabeling;
 use super::results::Results;
 use super::stays::Stays;
 use crate::discovered::Discovered;
-use crate::group::{GroupKey, GroupResult, TargetResult};
+use crate::group::GroupKey;
 use crate::metrics::{DiscoveryMetrics, MechanismLabel, TransformerLabels};
-use crate::render::FinalForm;
 use crate::snapshot::Snapshot;
 use crate::updates::Entry;
 
@@ -54,8 +51,7 @@ pub(crate) struct Generation {
 /// A running generation.
 struct Run {
     parts: Generation,
-    relabeler: Relabeler,
-    form: Arc<FinalForm>,
+    relabeling: Relabeling,
     /// What older generations serve: `on_error: keep` falls back to that until this one has taken
     /// over.
     older: Option<watch::Receiver<Arc<Snapshot>>>,
@@ -90,8 +86,7 @@ impl Generation {
     /// Runs until `stop` is cancelled.
     pub(crate) async fn run(self, stop: CancellationToken) {
         let run = Run {
-            relabeler: Relabeler::new(&self.job.relabel_rules),
-            form: Arc::new(FinalForm::of(&self.job)),
+            relabeling: Relabeling::new(&self.job, self.metrics.clone()),
             older: Some(self.publisher.subscribe()),
             results: Results::default(),
             failed: BTreeMap::new(),
@@ -227,7 +222,9 @@ impl Run {
             match transformed.next() {
                 Some(after) => self.finish(key, entry, &stays, after),
                 None => {
-                    let result = self.relabel(&key, &entry.group(), &entry.discovered, &stays);
+                    let last = self.results.groups().get(&key);
+                    let (group, discovered) = (entry.group(), &entry.discovered);
+                    let result = self.relabeling.group(&group, discovered, last, &stays);
                     self.results.set(key, Some(result));
                 }
             }
@@ -255,7 +252,8 @@ impl Run {
         if let Some(rows) = after.rows {
             let nothing = Stays::none();
             let stays = if after.is_dropped { &nothing } else { stays };
-            let result = self.relabel_edited(&key, &entry.discovered, stays, rows);
+            let last = self.results.groups().get(&key);
+            let result = self.relabeling.edited(&entry.discovered, rows, last, stays);
             self.results.set(key.clone(), Some(result));
         }
         match after.failure {
@@ -276,83 +274,16 @@ impl Run {
             let rows = rows
                 .map(|(at, target)| (target.row, last.transformed(&group, at).into_owned()))
                 .collect();
-            let result = self.relabel_edited(key, last.discovered(), &Stays::none(), rows);
-            Some((key.clone(), result))
+            Some((key.clone(), last.discovered().clone(), rows))
         });
-        let held: Vec<(GroupKey, GroupResult)> = held.collect();
-        for (key, result) in held {
+        let held: Vec<(GroupKey, Discovered, Vec<Row>)> = held.collect();
+        for (key, discovered, rows) in held {
+            let nothing = Stays::none();
+            let result = self.relabeling.edited(&discovered, rows, None, &nothing);
             self.results.set(key, Some(result));
         }
         self.results.settle();
         self.older = None;
-    }
-
-    /// The result of a group in a job without transformers.
-    fn relabel(
-        &self,
-        key: &GroupKey,
-        group: &TargetGroup,
-        discovered: &Discovered,
-        stays: &Stays,
-    ) -> GroupResult {
-        let last = self.results.groups().get(key);
-        let mut targets = Vec::with_capacity(group.targets.len());
-        for (row, own) in (0..).zip(&group.targets) {
-            let before = stays.row(row).zip(last);
-            if let Some(target) = before.and_then(|(row, last)| last.targets.get(row as usize)) {
-                targets.push(target.at(row));
-                continue;
-            }
-            let labels = LabelSet::merge(&group.labels, own);
-            // Rules that give two labels one name visit a target's own labels first.
-            targets.push(self.target(row, &labels, Some(own)));
-        }
-        GroupResult::new(discovered.clone(), targets, None, Arc::clone(&self.form))
-    }
-
-    /// The result of a group after the transformers. `rows` are those that do not stay, in order.
-    fn relabel_edited(
-        &self,
-        key: &GroupKey,
-        discovered: &Discovered,
-        stays: &Stays,
-        rows: Vec<Row>,
-    ) -> GroupResult {
-        let last = self.results.groups().get(key);
-        let (mut targets, mut edited) = (Vec::new(), Vec::new());
-        let mut rows = rows.into_iter().peekable();
-        for row in 0..discovered.len() as u32 {
-            if let (Some(last), Some(before)) = (last, stays.row(row)) {
-                for (target, labels) in last.of_row(before) {
-                    targets.push(target.at(row));
-                    edited.push(labels.clone());
-                }
-            }
-            while let Some((_, labels)) = rows.next_if(|(of, _)| *of == row) {
-                targets.push(self.target(row, &labels, None));
-                edited.push(labels);
-            }
-        }
-        let form = Arc::clone(&self.form);
-        GroupResult::new(discovered.clone(), targets, Some(edited), form)
-    }
-
-    /// Relabels one target.
-    fn target(&self, row: u32, labels: &LabelSet, own: Option<&LabelSet>) -> TargetResult {
-        let metrics = &self.parts.metrics;
-        metrics.relabelled_targets.inc();
-        if labels
-            .iter()
-            .next()
-            .is_some_and(|(name, _)| name.is_empty())
-        {
-            metrics.refused_labels.inc();
-        }
-        let mut builder = populate_discovered(labels, &self.parts.job.defaults);
-        if let Some(own) = own {
-            builder.set_own(own);
-        }
-        TargetResult::new(populate(builder, &self.relabeler), row, &self.form)
     }
 
     /// Why groups that were delivered are neither in a result nor served already, in words.

@@ -6,6 +6,7 @@ mod collapse;
 mod file;
 mod manager;
 mod metrics;
+mod partial;
 mod pipeline;
 mod readiness;
 mod reload;

@@ -279,8 +279,7 @@ async fn large_list_has_the_same_bytes_and_length_however_it_is_made() {
         .await
         .apply(group("0500", &[("10.0.0.2:80", "y"), ("10.0.0.1:80", "y")]));
     host.until("pods", |job| {
-        let changed = job.groups.values().any(|group| group.targets.len() == 2);
-        changed
+        job.groups.values().any(|group| group.targets.len() == 2)
     })
     .await;
     let changed = host.get(LARGE).await;
