@@ -168,7 +168,8 @@ impl<'a> Labels<'a> {
             }
         });
         let present = self.present.drain(..);
-        self.labels.extend(present.map(|name| (name, "true".into())));
+        self.labels
+            .extend(present.map(|name| (name, "true".into())));
     }
 
     /// The finished set.

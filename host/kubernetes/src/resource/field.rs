@@ -2,9 +2,9 @@
 
 use std::borrow::Cow;
 
+use super::ObjectKey;
 use super::pod::PodFields;
 use super::service::ServiceFields;
-use super::ObjectKey;
 use crate::record::Record;
 use crate::view::ObjectKind;
 

@@ -5,8 +5,7 @@ use super::{Kind, ObjectNames, Resource};
 use crate::record::{Reader, Record, Writer};
 use crate::wire::{Metadata, Text, nullable};
 
-pub(super) static KIND: Kind =
-    Kind::builtin("/apis/networking.k8s.io/v1", "ingresses", "ingress");
+pub(super) static KIND: Kind = Kind::builtin("/apis/networking.k8s.io/v1", "ingresses", "ingress");
 
 /// The kind `Ingress`.
 #[derive(Clone, Debug, Default)]

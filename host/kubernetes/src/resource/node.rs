@@ -119,7 +119,9 @@ impl Resource for Node {
         metadata.pack(writer, &self.left_out);
         writer.text(spec.provider_id.as_str());
         let conditions = status.conditions.iter();
-        writer.pairs(conditions.map(|condition| (condition.kind.as_str(), condition.status.as_str())));
+        writer.pairs(
+            conditions.map(|condition| (condition.kind.as_str(), condition.status.as_str())),
+        );
         // The first address of each type; nothing else of them is ever used.
         let first: Vec<(&str, &str)> = (0..status.addresses.len())
             .filter(|&at| {

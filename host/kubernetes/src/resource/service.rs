@@ -139,9 +139,7 @@ impl Resource for Service {
 
 fn primary_family<'w>(spec: &'w ServiceSpec<'_>) -> &'w str {
     match spec.ip_family_policy.as_str() {
-        "PreferDualStack" | "RequireDualStack" => {
-            spec.ip_families.first().map_or("", Text::as_str)
-        }
+        "PreferDualStack" | "RequireDualStack" => spec.ip_families.first().map_or("", Text::as_str),
         _ => "",
     }
 }

@@ -15,7 +15,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use self::labels::{group_labels, is_left_out};
 use self::targets::{Change, Hidden};
 use super::index::Index;
-use super::joined::{Joined, cluster_key, namespaced_key, owner_key};
+use super::joined::{Difference, Joined, cluster_key, namespaced_key, owner_key};
 use super::objects::gone;
 use super::table::Table;
 use super::{Derived, ObjectKind, ViewSpec};
@@ -104,7 +104,7 @@ impl Backends {
         key: &ObjectKey,
         record: Option<&Record>,
     ) {
-        let Some(before) = self.joined.put(&self.spec, kind, key, record) else {
+        let Difference::From(before) = self.joined.put(&self.spec, kind, key, record) else {
             return;
         };
         match kind {
@@ -116,7 +116,9 @@ impl Backends {
             ObjectKind::ReplicaSet | ObjectKind::Job => {
                 let pods = self.owned.get(key.as_str());
                 let pods: Vec<_> = pods.into_iter().flatten().cloned().collect();
-                pods.iter().for_each(|pod| self.touch(pod));
+                for pod in &pods {
+                    self.touch(pod);
+                }
             }
             _ => {
                 for number in self.shown_by.of(key.as_str()) {
@@ -132,7 +134,11 @@ impl Backends {
         let mut groups: Vec<Derived> = self.gone.drain().map(|key| gone(spec, &key)).collect();
         let pending = std::mem::take(&mut self.pending);
         let derived = pending.len();
-        groups.extend(pending.iter().filter_map(|(number, change)| self.derive(*number, change)));
+        groups.extend(
+            pending
+                .iter()
+                .filter_map(|(number, change)| self.derive(*number, change)),
+        );
         (groups, derived)
     }
 
@@ -154,12 +160,18 @@ impl Backends {
                 standing.group.labels.clone()
             }
             standing => {
-                let namespace = || self.joined.record(&cluster_key("namespace", key.namespace()));
+                let namespace = || {
+                    self.joined
+                        .record(&cluster_key("namespace", key.namespace()))
+                };
                 let namespace = self.spec.attach.namespace.then(namespace).flatten();
                 let object = (key, record);
                 let labels = group_labels(&self.spec, self.flavor, object, service, namespace);
                 let known = standing.map(|standing| &standing.group.labels);
-                known.filter(|known| **known == labels).cloned().unwrap_or(labels)
+                known
+                    .filter(|known| **known == labels)
+                    .cloned()
+                    .unwrap_or(labels)
             }
         };
         let group = TargetGroup {

@@ -47,8 +47,7 @@ impl<T: Copy + Eq + Hash> Index<T> {
             Some(Holders::One(one)) => (Some(*one), None),
             Some(Holders::Many(many)) => (None, Some(many)),
         };
-        one.into_iter()
-            .chain(many.into_iter().flatten().copied())
+        one.into_iter().chain(many.into_iter().flatten().copied())
     }
 
     /// Puts a holder under the keys `after` instead of the keys `before`, at the cost of what
@@ -117,7 +116,7 @@ mod tests {
         assert_eq!(of(&index, "a"), [1, 3]);
         index.remove("a", 1);
         index.remove("a", 3);
-        assert_eq!((of(&index, "a"), index.len()), (vec![], 0));
+        assert!(of(&index, "a").is_empty() && index.len() == 0);
     }
 
     #[test]
@@ -127,7 +126,7 @@ mod tests {
         index.replace(1, vec![], texts(&["b", "a", "a"]));
         index.replace(2, vec![], texts(&["b"]));
         index.replace(1, texts(&["b", "a", "a"]), texts(&["c", "b"]));
-        assert_eq!(of(&index, "a"), []);
+        assert!(of(&index, "a").is_empty());
         assert_eq!(of(&index, "b"), [1, 2]);
         assert_eq!(of(&index, "c"), [1]);
         index.replace(1, texts(&["c", "b"]), vec![]);

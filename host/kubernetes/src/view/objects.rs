@@ -10,7 +10,7 @@ use periplus_core::TargetGroup;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::index::Index;
-use super::joined::{Joined, cluster_key, owner_key};
+use super::joined::{Difference, Joined, cluster_key, owner_key};
 use super::object::{Attached, ObjectOrigin, group};
 use super::table::Table;
 use super::{Derived, GroupOrigin, ObjectKind, ViewRole, ViewSpec};
@@ -51,12 +51,7 @@ pub(super) fn gone(spec: &ViewSpec, key: &ObjectKey) -> Derived {
     }
 }
 
-fn derive(
-    spec: &Arc<ViewSpec>,
-    key: &ObjectKey,
-    record: &Record,
-    attached: Attached,
-) -> Derived {
+fn derive(spec: &Arc<ViewSpec>, key: &ObjectKey, record: &Record, attached: Attached) -> Derived {
     let group = group(spec, key, record, &attached);
     let origin = (!group.targets.is_empty())
         .then(|| Arc::new(ObjectOrigin::new(spec, key, record, attached)) as Arc<dyn GroupOrigin>);
@@ -130,8 +125,8 @@ impl Attaching {
         key: &ObjectKey,
         record: Option<&Record>,
     ) {
-        let differs = self.joined.put(&self.spec, kind, key, record).is_some();
-        if differs {
+        let difference = self.joined.put(&self.spec, kind, key, record);
+        if !matches!(difference, Difference::None) {
             self.pending.extend(self.shown_by.of(key.as_str()));
         }
     }

@@ -4,7 +4,7 @@ use periplus_core::LabelSet;
 
 use super::Flavor;
 use super::rows::Row;
-use crate::labels::{self, ADDRESS, Labels, bool_text, join_host_port};
+use crate::labels::{self, ADDRESS, Labels, join_host_port};
 use crate::record::Record;
 use crate::resource::ObjectKey;
 use crate::resource::backends::BackendPort;
@@ -76,7 +76,12 @@ pub(super) fn target_labels(
         Flavor::Endpoints => push_address(&mut labels, row, port),
         Flavor::Slices => push_endpoint(&mut labels, row, port),
     }
-    push_node(&mut labels, spec, row.node(flavor).unwrap_or_default(), node);
+    push_node(
+        &mut labels,
+        spec,
+        row.node(flavor).unwrap_or_default(),
+        node,
+    );
     if let Some(pod) = pod {
         let matched = matched(flavor, pod.pod, port);
         let of = (pod.key, pod.record, &pod.pod);
@@ -98,8 +103,14 @@ pub(super) fn hidden_labels(spec: &ViewSpec, pod: PodOf<'_>, matched: Matched<'_
 fn push_address<'a>(labels: &mut Labels<'a>, row: &Row<'_, 'a>, port: &BackendPort<'a>) {
     let details = row.backend.details();
     if let Some(target) = row.backend.target {
-        labels.push("__meta_kubernetes_endpoint_address_target_kind", target.kind);
-        labels.push("__meta_kubernetes_endpoint_address_target_name", target.name);
+        labels.push(
+            "__meta_kubernetes_endpoint_address_target_kind",
+            target.kind,
+        );
+        labels.push(
+            "__meta_kubernetes_endpoint_address_target_name",
+            target.name,
+        );
     }
     labels.push_some("__meta_kubernetes_endpoint_hostname", details.hostname);
     labels.push_some("__meta_kubernetes_endpoint_node_name", row.backend.node);
@@ -146,7 +157,9 @@ fn push_endpoint<'a>(labels: &mut Labels<'a>, row: &Row<'_, 'a>, port: &BackendP
         "__meta_kubernetes_endpointslice_endpoint_zone",
         details.zone,
     );
-    let number = port.number.map(|number| itoa::Buffer::new().format(number).to_owned());
+    let number = port
+        .number
+        .map(|number| itoa::Buffer::new().format(number).to_owned());
     if let Some(number) = number {
         labels.push("__meta_kubernetes_endpointslice_port", number);
     }

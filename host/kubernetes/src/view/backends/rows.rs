@@ -69,7 +69,10 @@ pub(super) fn each_row<'a>(
         }
     };
     match flavor {
-        Flavor::Slices => SliceFields::of(record).subset.into_iter().for_each(of_subset),
+        Flavor::Slices => SliceFields::of(record)
+            .subset
+            .into_iter()
+            .for_each(of_subset),
         Flavor::Endpoints => Endpoints::subsets(record).for_each(&mut of_subset),
     }
     begin

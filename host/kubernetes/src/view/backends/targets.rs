@@ -90,11 +90,12 @@ impl Seen {
         });
         seen.backends += 1;
         seen.is_kept &= is_kept;
-        seen.ports.extend(row.ports.iter().filter_map(|port| port.number));
+        seen.ports
+            .extend(row.ports.iter().filter_map(|port| port.number));
     }
 
     /// In the order of the backends.
-    fn sorted<'a>(seen: FxHashMap<PodName<'a>, Self>) -> Vec<(PodName<'a>, Self)> {
+    fn sorted(seen: FxHashMap<PodName<'_>, Self>) -> Vec<(PodName<'_>, Self)> {
         let mut seen: Vec<_> = seen.into_iter().collect();
         seen.sort_unstable_by_key(|(_, seen)| seen.ordinal);
         seen
