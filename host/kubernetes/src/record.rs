@@ -253,13 +253,22 @@ mod tests {
         let texts = ["", "größe", &long];
         let numbers = [0, 127, 128, 65_535, u64::MAX];
         let record = record(|writer| {
-            texts.map(|text| writer.text(text));
+            for text in texts {
+                writer.text(text);
+            }
             writer.block(|writer| {
-                numbers.map(|number| writer.number(number));
+                for number in numbers {
+                    writer.number(number);
+                }
             });
-            [true, false].map(|flag| writer.flag(flag));
-            [None, Some(""), Some("a")].map(|text| writer.optional_text(text));
-            [None, Some(false), Some(true)].map(|flag| writer.optional_flag(flag));
+            writer.flag(true);
+            writer.flag(false);
+            for text in [None, Some(""), Some("a")] {
+                writer.optional_text(text);
+            }
+            for flag in [None, Some(false), Some(true)] {
+                writer.optional_flag(flag);
+            }
         });
         let mut reader = record.body();
         assert_eq!([(); 3].map(|()| reader.text()), texts);

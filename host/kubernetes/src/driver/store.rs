@@ -46,10 +46,6 @@ impl Store {
     /// The highest version up to which the records are known to be complete: that of the last
     /// complete list, then of each event and bookmark. 0 before that, and where versions are no
     /// numbers. A list from a server that lost its history sets it back.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "for those who join a running watch")
-    )]
     pub(crate) fn position(&self) -> u64 {
         self.position
     }
@@ -113,7 +109,6 @@ impl Store {
             .map(|(key, entry)| (key, &entry.record))
     }
 
-    #[expect(dead_code, reason = "for those who join a running watch")]
     /// All records, with the version of each object (0 if it is no number), in no order.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&ObjectKey, &Record, u64)> {
         let entries = self.entries.iter();

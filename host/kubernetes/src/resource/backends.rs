@@ -180,7 +180,9 @@ impl Packable<'_, '_> {
             writer.text(target.name.as_str());
         }
         writer.optional_text(self.node.map(Text::as_str));
-        self.conditions.map(|flag| writer.optional_flag(flag));
+        for condition in self.conditions {
+            writer.optional_flag(condition);
+        }
         writer.optional_text(self.hostname.map(Text::as_str));
         writer.optional_text(self.zone.map(Text::as_str));
         writer.pairs(self.topology.iter().flat_map(|pairs| pairs.iter()));

@@ -15,7 +15,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use self::labels::{group_labels, is_left_out};
 use self::targets::{Change, Hidden};
 use super::index::Index;
-use super::joined::{Joined, cluster_key, namespaced_key, owner_key};
+use super::joined::{Difference, Joined, cluster_key, namespaced_key, owner_key};
 use super::objects::gone;
 use super::table::Table;
 use super::{Derived, ObjectKind, ViewSpec};
@@ -104,7 +104,7 @@ impl Backends {
         key: &ObjectKey,
         record: Option<&Record>,
     ) {
-        let Some(before) = self.joined.put(&self.spec, kind, key, record) else {
+        let Difference::From(before) = self.joined.put(&self.spec, kind, key, record) else {
             return;
         };
         match kind {
@@ -116,7 +116,9 @@ impl Backends {
             ObjectKind::ReplicaSet | ObjectKind::Job => {
                 let pods = self.owned.get(key.as_str());
                 let pods: Vec<_> = pods.into_iter().flatten().cloned().collect();
-                pods.iter().for_each(|pod| self.touch(pod));
+                for pod in &pods {
+                    self.touch(pod);
+                }
             }
             _ => {
                 for number in self.shown_by.of(key.as_str()) {

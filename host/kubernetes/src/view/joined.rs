@@ -14,6 +14,14 @@ use crate::resource::{Controller, ObjectKey};
 #[derive(Default)]
 pub(super) struct Joined(FxHashMap<ObjectKey, Record>);
 
+/// Whether a change makes a difference to those that show an object.
+pub(super) enum Difference {
+    /// None.
+    None,
+    /// The object is not what it was: this, or not there.
+    From(Option<Record>),
+}
+
 /// Records of what owns a Pod, as far as a view shows something of it.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Owners {
@@ -24,27 +32,32 @@ pub(super) struct Owners {
 // === impl Joined ===
 
 impl Joined {
-    /// Takes an object as it is now. What it was before, if that makes a difference to those that
-    /// show it.
+    /// Takes an object as it is now.
     pub(super) fn put(
         &mut self,
         spec: &ViewSpec,
         kind: ObjectKind,
         key: &ObjectKey,
         record: Option<&Record>,
-    ) -> Option<Option<Record>> {
+    ) -> Difference {
         let Some(record) = record else {
-            return self.0.remove(key).map(Some);
+            return match self.0.remove(key) {
+                None => Difference::None,
+                before => Difference::From(before),
+            };
         };
         match self.0.entry(key.clone()) {
             Entry::Vacant(entry) => {
                 entry.insert(record.clone());
-                Some(None)
+                Difference::From(None)
             }
             Entry::Occupied(mut entry) => {
                 let before = entry.insert(record.clone());
-                let is_same = shows_same(spec, kind, &before, record);
-                (!is_same).then_some(Some(before))
+                if shows_same(spec, kind, &before, record) {
+                    Difference::None
+                } else {
+                    Difference::From(Some(before))
+                }
             }
         }
     }

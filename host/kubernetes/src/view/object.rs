@@ -37,6 +37,9 @@ pub(super) struct ObjectOrigin {
     attached: Option<Box<Attached>>,
 }
 
+/// The labels of a group, and those of its targets.
+type Made = (LabelSet, Vec<LabelSet>);
+
 /// The group of an object; with its source alone if it has no targets.
 pub(super) fn group(
     spec: &ViewSpec,
@@ -44,13 +47,13 @@ pub(super) fn group(
     record: &Record,
     attached: &Attached,
 ) -> TargetGroup {
-    let made = match &spec.role {
+    let made: Option<Made> = match &spec.role {
         ViewRole::Custom(custom) => custom::group(spec, custom, key, record),
         ViewRole::Builtin(Role::Pod) => pod::group(spec, key, record, attached),
         ViewRole::Builtin(Role::Node) => node::group(spec, key, record),
-        ViewRole::Builtin(Role::Ingress) => ingress::group(spec, key, record, attached),
+        ViewRole::Builtin(Role::Ingress) => Some(ingress::group(spec, key, record, attached)),
         // Endpoints and slices are no objects that become a group each by themselves.
-        ViewRole::Builtin(_) => service::group(spec, key, record, attached),
+        ViewRole::Builtin(_) => Some(service::group(spec, key, record, attached)),
     };
     let (labels, targets) = made.filter(|made| !made.1.is_empty()).unwrap_or_default();
     TargetGroup {
@@ -93,8 +96,6 @@ pub(super) fn push_node<'a>(
         labels.push(labels::NODE.name, name);
     }
 }
-
-type Made = Option<(LabelSet, Vec<LabelSet>)>;
 
 // === impl Attached ===
 

@@ -10,7 +10,7 @@ use periplus_core::TargetGroup;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::index::Index;
-use super::joined::{Joined, cluster_key, owner_key};
+use super::joined::{Difference, Joined, cluster_key, owner_key};
 use super::object::{Attached, ObjectOrigin, group};
 use super::table::Table;
 use super::{Derived, GroupOrigin, ObjectKind, ViewRole, ViewSpec};
@@ -125,8 +125,8 @@ impl Attaching {
         key: &ObjectKey,
         record: Option<&Record>,
     ) {
-        let differs = self.joined.put(&self.spec, kind, key, record).is_some();
-        if differs {
+        let difference = self.joined.put(&self.spec, kind, key, record);
+        if !matches!(difference, Difference::None) {
             self.pending.extend(self.shown_by.of(key.as_str()));
         }
     }

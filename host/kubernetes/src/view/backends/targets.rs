@@ -95,7 +95,7 @@ impl Seen {
     }
 
     /// In the order of the backends.
-    fn sorted<'a>(seen: FxHashMap<PodName<'a>, Self>) -> Vec<(PodName<'a>, Self)> {
+    fn sorted(seen: FxHashMap<PodName<'_>, Self>) -> Vec<(PodName<'_>, Self)> {
         let mut seen: Vec<_> = seen.into_iter().collect();
         seen.sort_unstable_by_key(|(_, seen)| seen.ordinal);
         seen

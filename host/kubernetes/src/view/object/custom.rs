@@ -11,7 +11,12 @@ use crate::view::ViewSpec;
 /// otherwise become millions.
 const MAX_TARGETS: usize = 100_000;
 
-pub(super) fn group(spec: &ViewSpec, custom: &Spec, key: &ObjectKey, record: &Record) -> Made {
+pub(super) fn group(
+    spec: &ViewSpec,
+    custom: &Spec,
+    key: &ObjectKey,
+    record: &Record,
+) -> Option<Made> {
     let fields = CustomFields::of(record);
     let mut values = fields.values();
     let addresses = values.next()?;

@@ -29,5 +29,5 @@ pub(super) fn group(
         target.push("__meta_kubernetes_ingress_scheme", scheme);
         target.finish()
     });
-    Some((labels.finish(), targets.collect()))
+    (labels.finish(), targets.collect())
 }

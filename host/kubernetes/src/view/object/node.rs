@@ -8,7 +8,7 @@ use crate::resource::node::NodeFields;
 use crate::view::ViewSpec;
 
 /// Nothing for a node without an address: upstream leaves the group that stood.
-pub(super) fn group(spec: &ViewSpec, key: &ObjectKey, record: &Record) -> Made {
+pub(super) fn group(spec: &ViewSpec, key: &ObjectKey, record: &Record) -> Option<Made> {
     let node = NodeFields::of(record);
     let kubelet = node.kubelet?;
     let mut labels = begin(spec, "");

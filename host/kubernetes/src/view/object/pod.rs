@@ -25,7 +25,7 @@ pub(super) fn group(
     key: &ObjectKey,
     record: &Record,
     attached: &Attached,
-) -> Made {
+) -> Option<Made> {
     let pod = PodFields::of(record);
     // A Pod that has no address yet, or no longer, has nothing to scrape. A node that is not
     // known is one that the selector of nodes does not select.

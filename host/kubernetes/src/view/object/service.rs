@@ -41,5 +41,5 @@ pub(super) fn group(
         target.push("__meta_kubernetes_service_type", service.kind);
         target.finish()
     });
-    Some((labels.finish(), targets.collect()))
+    (labels.finish(), targets.collect())
 }

@@ -24,7 +24,11 @@ pub(super) fn ingress(tls: Value) -> Value {
 
 fn schemes(tls: Value) -> Vec<String> {
     let group = group_of(Role::Ingress, &ingress(tls));
-    let scheme = |target: &LabelSet| target.get("__meta_kubernetes_ingress_scheme").map(str::to_owned);
+    let scheme = |target: &LabelSet| {
+        target
+            .get("__meta_kubernetes_ingress_scheme")
+            .map(str::to_owned)
+    };
     group.targets.iter().filter_map(scheme).collect()
 }
 
@@ -70,9 +74,18 @@ fn tls_makes_https_of_the_hosts_that_it_names() {
             json!([{"hosts": ["example.com", "test.example.com"]}]),
             ["https", "https", "https"],
         ),
-        (json!([{"hosts": ["example.com"]}]), ["https", "https", "http"]),
-        (json!([{}, {"hosts": ["*.example.com"]}]), ["http", "http", "https"]),
-        (json!([{"hosts": ["*.com", "x"]}]), ["https", "https", "http"]),
+        (
+            json!([{"hosts": ["example.com"]}]),
+            ["https", "https", "http"],
+        ),
+        (
+            json!([{}, {"hosts": ["*.example.com"]}]),
+            ["http", "http", "https"],
+        ),
+        (
+            json!([{"hosts": ["*.com", "x"]}]),
+            ["https", "https", "http"],
+        ),
     ] {
         assert_eq!(schemes(tls.clone()), expected, "{tls}");
     }
@@ -86,7 +99,10 @@ fn a_rule_without_paths_has_all_of_them_and_no_class_is_no_label() {
     });
     let group = group_of(Role::Ingress, &ingress);
     assert_eq!(addresses(&group), ["h", ""]);
-    assert_eq!(group.labels.get("__meta_kubernetes_ingress_class_name"), None);
+    assert_eq!(
+        group.labels.get("__meta_kubernetes_ingress_class_name"),
+        None
+    );
     assert_eq!(
         group.targets[0].get("__meta_kubernetes_ingress_path"),
         Some("/")

@@ -337,7 +337,10 @@ fn objects_of_the_wrong_shape_are_refused() {
     ] {
         let mut pod = multi_port();
         *pod.pointer_mut(pointer).unwrap() = value.clone();
-        assert!(record_of(ObjectKind::Pod, &pod).is_err(), "{pointer} = {value}");
+        assert!(
+            record_of(ObjectKind::Pod, &pod).is_err(),
+            "{pointer} = {value}"
+        );
     }
 }
 

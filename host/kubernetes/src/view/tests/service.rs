@@ -80,7 +80,11 @@ fn an_external_name_takes_the_place_of_the_cluster_address() {
 fn a_load_balancer_has_the_addresses_that_it_got_or_else_the_one_it_was_asked_for() {
     for (asked, got, expected) in [
         (json!("127.0.0.1"), Value::Null, "127.0.0.1"),
-        (json!("127.0.0.1"), json!([{"hostname": "lb.example.com"}]), "127.0.0.1"),
+        (
+            json!("127.0.0.1"),
+            json!([{"hostname": "lb.example.com"}]),
+            "127.0.0.1",
+        ),
         (
             json!("127.0.0.1"),
             json!([{"ip": "192.168.1.15"}, {"hostname": "x"}, {"ip": "2001:db8::1"}]),
@@ -93,7 +97,10 @@ fn a_load_balancer_has_the_addresses_that_it_got_or_else_the_one_it_was_asked_fo
         service["spec"]["loadBalancerIP"] = asked;
         service["status"] = json!({"loadBalancer": {"ingress": got}});
         let target = target(&service);
-        assert_eq!(target["__meta_kubernetes_service_loadbalancer_ip"], expected);
+        assert_eq!(
+            target["__meta_kubernetes_service_loadbalancer_ip"],
+            expected
+        );
         assert_eq!(target["__meta_kubernetes_service_cluster_ip"], "10.0.0.1");
     }
     assert_eq!(
