@@ -167,16 +167,12 @@ fn a_pod_shows_its_labels_and_the_ports_that_no_service_leads_to() {
         "__meta_kubernetes_endpoint_address_target_name": "testpod",
     });
     assert_eq!(
-<<<<<<< HEAD
-        bench.group(SOURCE).targets.iter().map(labels).collect::<Vec<_>>(),
-=======
         bench
             .group(SOURCE)
             .targets
             .iter()
             .map(labels)
             .collect::<Vec<_>>(),
->>>>>>> roles
         [
             merged(own, pod_labels("c1", "9000", "mainport")),
             merged(
@@ -200,16 +196,12 @@ fn init_containers_with_ports_are_found_too() {
     bench.take();
     assert_eq!(
         addresses(bench.group(SOURCE)),
-<<<<<<< HEAD
-        ["4.3.2.1:9111", "1.2.3.4:9000", "1.2.3.4:9001", "1.2.3.4:1111"]
-=======
         [
             "4.3.2.1:9111",
             "1.2.3.4:9000",
             "1.2.3.4:9001",
             "1.2.3.4:1111"
         ]
->>>>>>> roles
     );
     let of = |name| bench.target_label(SOURCE, name).into_iter().flatten();
     assert_eq!(
@@ -288,10 +280,6 @@ fn a_service_of_the_same_name_shows_its_labels() {
     bench.put(ObjectKind::Service, &service);
     bench.take();
     let label = |bench: &Bench, name| bench.label(SOURCE, name);
-<<<<<<< HEAD
-    assert_eq!(label(&bench, "service_name").as_deref(), Some("testendpoints"));
-    assert_eq!(label(&bench, "service_label_app_name").as_deref(), Some("test"));
-=======
     assert_eq!(
         label(&bench, "service_name").as_deref(),
         Some("testendpoints")
@@ -300,20 +288,15 @@ fn a_service_of_the_same_name_shows_its_labels() {
         label(&bench, "service_label_app_name").as_deref(),
         Some("test")
     );
->>>>>>> roles
     assert_eq!(label(&bench, "service_type"), None);
 
     service["metadata"]["labels"] = json!({"app/name": "svc", "component": "testing"});
     bench.put(ObjectKind::Service, &service);
     assert_eq!(bench.take(), [SOURCE]);
-<<<<<<< HEAD
-    assert_eq!(label(&bench, "service_label_component").as_deref(), Some("testing"));
-=======
     assert_eq!(
         label(&bench, "service_label_component").as_deref(),
         Some("testing")
     );
->>>>>>> roles
 
     service["spec"]["clusterIP"] = json!("10.9.9.9");
     bench.put(ObjectKind::Service, &service);
@@ -335,14 +318,10 @@ fn node_metadata_is_that_of_the_node_named_or_else_referred_to() {
     bench.take();
     let zones = |bench: &Bench| bench.target_label(SOURCE, "node_label_az");
     let text = |text: &str| Some(text.to_owned());
-<<<<<<< HEAD
-    assert_eq!(zones(&bench), [text("us-east1"), None, None, text("us-west2")]);
-=======
     assert_eq!(
         zones(&bench),
         [text("us-east1"), None, None, text("us-west2")]
     );
->>>>>>> roles
     let names = bench.target_label(SOURCE, "node_name");
     assert_eq!(names, [text("foobar"), None, None, text("barbaz")]);
 

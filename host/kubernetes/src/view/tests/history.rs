@@ -29,25 +29,13 @@ const KINDS: [ObjectKind; 9] = [
 
 /// Three objects of each kind that refer to each other, each in several looks.
 fn object(kind: ObjectKind, number: usize, look: usize) -> Value {
-<<<<<<< HEAD
-    let metadata = |labels: Value| json!({"name": format!("o{number}"), "namespace": "ns", "labels": labels});
-=======
     let metadata =
         |labels: Value| json!({"name": format!("o{number}"), "namespace": "ns", "labels": labels});
->>>>>>> roles
     let plain = metadata(json!({"look": (look % 3).to_string()}));
     let other = |by: usize| format!("o{}", (number + look + by) % 3);
     match kind {
         ObjectKind::Pod => {
             let ports = |from: usize| -> Vec<Value> {
-<<<<<<< HEAD
-                (0..look % 3).map(|at| json!({"containerPort": 80 + from + at})).collect()
-            };
-            let mut metadata = plain;
-            let owner = if look.is_multiple_of(2) { "ReplicaSet" } else { "Job" };
-            metadata["ownerReferences"] = json!([{"kind": owner, "name": other(0), "controller": true}]);
-            let ip = if look == 5 { String::new() } else { format!("10.0.0.{number}") };
-=======
                 (0..look % 3)
                     .map(|at| json!({"containerPort": 80 + from + at}))
                     .collect()
@@ -65,7 +53,6 @@ fn object(kind: ObjectKind, number: usize, look: usize) -> Value {
             } else {
                 format!("10.0.0.{number}")
             };
->>>>>>> roles
             json!({
                 "metadata": metadata,
                 "spec": {"nodeName": other(1), "containers": [{"name": "a", "ports": ports(0)}],
@@ -74,15 +61,11 @@ fn object(kind: ObjectKind, number: usize, look: usize) -> Value {
             })
         }
         ObjectKind::Node => {
-<<<<<<< HEAD
-            let addresses = if look == 5 { json!([]) } else { json!([{"type": "InternalIP", "address": other(2)}]) };
-=======
             let addresses = if look == 5 {
                 json!([])
             } else {
                 json!([{"type": "InternalIP", "address": other(2)}])
             };
->>>>>>> roles
             json!({"metadata": plain, "status": {"addresses": addresses}})
         }
         ObjectKind::Service => json!({"metadata": plain, "spec": {
@@ -90,11 +73,6 @@ fn object(kind: ObjectKind, number: usize, look: usize) -> Value {
             "ipFamilyPolicy": if look.is_multiple_of(2) { "PreferDualStack" } else { "SingleStack" },
         }}),
         ObjectKind::Ingress => json!({"metadata": plain, "spec": {"rules": [{"host": other(0)}]}}),
-<<<<<<< HEAD
-        ObjectKind::Endpoints => {
-            let address = |by: usize| json!({"ip": other(by), "nodeName": other(by + 1),
-                "targetRef": {"kind": "Pod", "namespace": "ns", "name": other(by)}});
-=======
         ObjectKind::Endpoints | ObjectKind::EndpointSlice => backends(kind, plain, number, look),
         ObjectKind::Namespace => {
             json!({"metadata": {"name": "ns", "labels": {"look": (look % 3).to_string()}}})
@@ -122,42 +100,24 @@ fn backends(kind: ObjectKind, plain: Value, number: usize, look: usize) -> Value
                 json!({"ip": other(by), "nodeName": other(by + 1),
                 "targetRef": {"kind": "Pod", "namespace": "ns", "name": other(by)}})
             };
->>>>>>> roles
             json!({"metadata": plain, "subsets": [
                 {"addresses": [address(0), address(1)], "notReadyAddresses": [address(0)],
                     "ports": [{"port": 80}, {"port": 81 + look}]},
                 {"addresses": [address(1)], "ports": [{"port": 82}]},
             ]})
         }
-<<<<<<< HEAD
-        ObjectKind::EndpointSlice => {
-            let endpoint = |by: usize| json!({"addresses": [other(by), "x"], "nodeName": other(by),
-                "targetRef": {"kind": if by == 3 { "Node" } else { "Pod" }, "namespace": "ns", "name": other(by)}});
-            let endpoints: Vec<Value> = (0..1 + look % 4).map(endpoint).collect();
-=======
         _ => {
             let endpoint = |by: usize| {
                 json!({"addresses": [other(by), "x"], "nodeName": other(by),
                 "targetRef": {"kind": if by == 3 { "Node" } else { "Pod" }, "namespace": "ns", "name": other(by)}})
             };
             let endpoints: Vec<Value> = (0..=look % 4).map(endpoint).collect();
->>>>>>> roles
             let mut metadata = plain;
             metadata["labels"]["kubernetes.io/service-name"] = json!(other(0));
             json!({"metadata": metadata, "endpoints": endpoints,
                 "addressType": if look == 4 { "IPv6" } else { "IPv4" },
                 "ports": [{"port": 80}, {"port": 81 + look % 2}]})
         }
-<<<<<<< HEAD
-        ObjectKind::Namespace => json!({"metadata": {"name": "ns", "labels": {"look": (look % 3).to_string()}}}),
-        _ => {
-            let owner = if kind == ObjectKind::Job { "CronJob" } else { "Deployment" };
-            let mut metadata = plain;
-            metadata["ownerReferences"] = json!([{"kind": owner, "name": other(0), "controller": look < 4}]);
-            json!({"metadata": metadata})
-        }
-=======
->>>>>>> roles
     }
 }
 

@@ -168,13 +168,6 @@ fn namespaces_are_attached_to_every_role_that_has_one() {
         bench.put(kind, &object);
         bench.take();
         assert_eq!(label(&bench, "namespace_label_team"), None);
-<<<<<<< HEAD
-        bench.put(ObjectKind::Namespace, &namespace(json!({"team": "a", "cost-center": "1"})));
-        assert_eq!(bench.take(), [source]);
-        assert_eq!(label(&bench, "namespace_label_team").as_deref(), Some("a"));
-        assert_eq!(label(&bench, "namespace_label_cost_center").as_deref(), Some("1"));
-        assert_eq!(label(&bench, "namespace_labelpresent_team").as_deref(), Some("true"));
-=======
         bench.put(
             ObjectKind::Namespace,
             &namespace(json!({"team": "a", "cost-center": "1"})),
@@ -189,7 +182,6 @@ fn namespaces_are_attached_to_every_role_that_has_one() {
             label(&bench, "namespace_labelpresent_team").as_deref(),
             Some("true")
         );
->>>>>>> roles
         assert_eq!(
             label(&bench, "namespace_annotation_contact_mail").as_deref(),
             Some("x")
@@ -211,16 +203,6 @@ fn a_pod_is_there_as_long_as_its_node_is() {
     bench.put(ObjectKind::Node, &node("othernode", json!({})));
     bench.take();
     assert!(bench.groups.is_empty());
-<<<<<<< HEAD
-    bench.put(ObjectKind::Node, &node("testnode", json!({"az": "us-east1"})));
-    assert_eq!(bench.take(), [POD]);
-    assert_eq!(bench.label(POD, "node_name").as_deref(), Some("testnode"));
-    assert_eq!(bench.label(POD, "node_label_az").as_deref(), Some("us-east1"));
-    assert_eq!(bench.label(POD, "node_provider_id"), None);
-    bench.put(ObjectKind::Node, &node("testnode", json!({"az": "us-west2"})));
-    assert_eq!(bench.take(), [POD]);
-    assert_eq!(bench.label(POD, "node_label_az").as_deref(), Some("us-west2"));
-=======
     bench.put(
         ObjectKind::Node,
         &node("testnode", json!({"az": "us-east1"})),
@@ -241,7 +223,6 @@ fn a_pod_is_there_as_long_as_its_node_is() {
         bench.label(POD, "node_label_az").as_deref(),
         Some("us-west2")
     );
->>>>>>> roles
     bench.remove(ObjectKind::Node, "node/testnode");
     assert_eq!(bench.take(), [POD]);
     assert!(bench.groups.is_empty());
@@ -326,10 +307,6 @@ fn annotations_are_left_out_of_records() {
 #[test]
 fn a_cluster_is_a_label_and_the_beginning_of_sources() {
     for (role, kind, object, source) in [
-<<<<<<< HEAD
-        (Role::Pod, ObjectKind::Pod, single_port(), "eu/pod/default/testpod"),
-        (Role::Node, ObjectKind::Node, super::node::node(), "eu/node/test"),
-=======
         (
             Role::Pod,
             ObjectKind::Pod,
@@ -342,7 +319,6 @@ fn a_cluster_is_a_label_and_the_beginning_of_sources() {
             super::node::node(),
             "eu/node/test",
         ),
->>>>>>> roles
         (
             Role::EndpointSlice,
             ObjectKind::EndpointSlice,
@@ -395,15 +371,11 @@ fn the_kinds_that_a_view_joins_are_what_it_shows() {
                 ObjectKind::Job,
             ],
         ),
-<<<<<<< HEAD
-        (Role::Service, all, vec![ObjectKind::Service, ObjectKind::Namespace]),
-=======
         (
             Role::Service,
             all,
             vec![ObjectKind::Service, ObjectKind::Namespace],
         ),
->>>>>>> roles
         (Role::Ingress, "node", vec![ObjectKind::Ingress]),
         (
             Role::Endpoints,
@@ -422,14 +394,10 @@ fn fields_are_answered_as_far_as_records_hold_them() {
     let of = |kind: ObjectKind, object: &Value, name: &str| {
         let watched = WatchedKind::of(kind, &spec(Role::Pod, "")).unwrap();
         let (key, record) = packed(&watched, &AnnotationFilter::default(), object).unwrap();
-<<<<<<< HEAD
-        assert_eq!(field(kind, &key, &record, name).is_some(), has_field(kind, name));
-=======
         assert_eq!(
             field(kind, &key, &record, name).is_some(),
             has_field(kind, name)
         );
->>>>>>> roles
         field(kind, &key, &record, name).map(std::borrow::Cow::into_owned)
     };
     for (name, expected) in [
@@ -440,15 +408,6 @@ fn fields_are_answered_as_far_as_records_hold_them() {
         ("status.podIP", Some("1.2.3.4")),
         ("spec.restartPolicy", None),
     ] {
-<<<<<<< HEAD
-        assert_eq!(of(ObjectKind::Pod, &single_port(), name).as_deref(), expected);
-    }
-    let service = super::service::service();
-    for (name, expected) in [("spec.type", "ClusterIP"), ("spec.clusterIP", "10.0.0.1")] {
-        assert_eq!(of(ObjectKind::Service, &service, name).as_deref(), Some(expected));
-    }
-    assert_eq!(of(ObjectKind::Node, &super::node::node(), "spec.nodeName"), None);
-=======
         assert_eq!(
             of(ObjectKind::Pod, &single_port(), name).as_deref(),
             expected
@@ -465,7 +424,6 @@ fn fields_are_answered_as_far_as_records_hold_them() {
         of(ObjectKind::Node, &super::node::node(), "spec.nodeName"),
         None
     );
->>>>>>> roles
     assert_eq!(
         of(ObjectKind::Node, &super::node::node(), "metadata.name").as_deref(),
         Some("test")

@@ -158,13 +158,6 @@ fn targets_are_ordered_by_endpoint_then_port_then_address() {
         "endpoints": [{"addresses": ["a", "b"]}, {"addresses": []}, {"addresses": ["c"]}],
     });
     let group = group_of(Role::EndpointSlice, &slice);
-<<<<<<< HEAD
-    assert_eq!(addresses(&group), ["a:1", "b:1", "a:2", "b:2", "c:1", "c:2"]);
-    let without_ports = json!({
-        "metadata": {"name": "a", "namespace": "b"}, "endpoints": [{"addresses": ["a"]}],
-    });
-    assert!(group_of(Role::EndpointSlice, &without_ports).targets.is_empty());
-=======
     assert_eq!(
         addresses(&group),
         ["a:1", "b:1", "a:2", "b:2", "c:1", "c:2"]
@@ -177,7 +170,6 @@ fn targets_are_ordered_by_endpoint_then_port_then_address() {
             .targets
             .is_empty()
     );
->>>>>>> roles
 }
 
 #[test]
@@ -188,14 +180,10 @@ fn a_pod_shows_its_labels_with_the_protocol_of_its_container() {
     pod["spec"]["containers"][0]["ports"][0]["protocol"] = json!("UDP");
     bench.put(ObjectKind::Pod, &pod);
     bench.take();
-<<<<<<< HEAD
-    assert_eq!(addresses(bench.group(SOURCE)), ["10.0.0.1:9000", "10.0.0.1:9001"]);
-=======
     assert_eq!(
         addresses(bench.group(SOURCE)),
         ["10.0.0.1:9000", "10.0.0.1:9001"]
     );
->>>>>>> roles
     let of = |name| bench.target_label(SOURCE, name).into_iter().flatten();
     let protocols: Vec<_> = of("pod_container_port_protocol").collect();
     assert_eq!(protocols, ["UDP", "TCP"]);
@@ -288,15 +276,11 @@ fn one_changed_pod_derives_its_own_targets_and_no_others() {
     assert_eq!(bench.derived(), derived + 1);
     let after = bench.group(SOURCE);
     for (index, (before, after)) in before.targets.iter().zip(&after.targets).enumerate() {
-<<<<<<< HEAD
-        assert_eq!(is_same(before, after), index != 7 && index != 107, "{index}");
-=======
         assert_eq!(
             is_same(before, after),
             index != 7 && index != 107,
             "{index}"
         );
->>>>>>> roles
     }
 }
 
