@@ -36,6 +36,8 @@ use crate::resource::{ObjectKey, Resource};
 
 /// How long the head of an answer may take.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
+/// How often a consumer is told that all is well.
+const ANSWERED_EVERY: Duration = Duration::from_secs(1);
 
 /// Is told what changed in a collection, in the order in which it happened to each object, and how
 /// the watch does. Called under the lock of [`SharedKept`], so no call may block.
@@ -62,6 +64,8 @@ pub(crate) struct Driver<R, C> {
     intake: Intake<R, C>,
     /// The stream that showed the last state, to be watched on.
     open: Option<OpenWatch>,
+    /// When the consumer was told that the server answers; `None` since it did not.
+    answered: Option<Instant>,
     gate: Arc<Semaphore>,
     backoff: Backoff,
     jitter: StdRng,
@@ -86,6 +90,7 @@ impl<R: Resource, C: Consumer> Driver<R, C> {
             intake: Intake::new(resource, kept, metrics.clone()),
             metrics,
             open: None,
+            answered: None,
             gate,
             backoff: Backoff::default(),
             jitter: StdRng::from_rng(&mut rand::rng()),
@@ -129,6 +134,7 @@ impl<R: Resource, C: Consumer> Driver<R, C> {
         if let Some(problem) = problem {
             tracing::warn!(collection = %self.collection, problem = problem.text, "Kubernetes request failed");
             self.metrics.failure();
+            self.answered = None;
             self.intake.kept().consumer.failed(&problem);
         }
         let now = Instant::now();
@@ -142,6 +148,19 @@ impl<R: Resource, C: Consumer> Driver<R, C> {
             sleep(wait).await;
         }
         state
+    }
+
+    /// Tells the consumer that the server answers, unless it was told so a moment ago: there may
+    /// be thousands of answers a second.
+    fn answered(&mut self) {
+        let now = Instant::now();
+        if self
+            .answered
+            .is_none_or(|told| now.duration_since(told) >= ANSWERED_EVERY)
+        {
+            self.answered = Some(now);
+            self.intake.kept().consumer.answered();
+        }
     }
 
     async fn send(&mut self, call: Call) -> Result<Body, ApiError> {

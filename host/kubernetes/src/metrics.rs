@@ -37,6 +37,16 @@ pub struct KubernetesMetrics {
     watch_ends: Family<ReasonLabels, Counter>,
 }
 
+/// Counts the objects of one role.
+#[derive(Clone, Debug)]
+pub(crate) struct ObjectMetrics {
+    added: Counter,
+    updated: Counter,
+    deleted: Counter,
+    unchanged: Counter,
+    rejected: Counter,
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct EventLabels {
     role: &'static str,
@@ -139,10 +149,19 @@ impl KubernetesMetrics {
         metrics
     }
 
-    pub(crate) fn event(&self, role: &'static str, event: EventKind) {
-        self.events
-            .get_or_create(&EventLabels { role, event })
-            .inc();
+    /// The counters of the objects of one role, found once: they are counted for each event.
+    pub(crate) fn objects(&self, role: &'static str) -> ObjectMetrics {
+        let event = |event| {
+            let labels = EventLabels { role, event };
+            self.events.get_or_create(&labels).clone()
+        };
+        ObjectMetrics {
+            added: event(EventKind::Add),
+            updated: event(EventKind::Update),
+            deleted: event(EventKind::Delete),
+            unchanged: self.unchanged.get_or_create(&RoleLabels { role }).clone(),
+            rejected: self.rejected.get_or_create(&RoleLabels { role }).clone(),
+        }
     }
 
     pub(crate) fn failure(&self) {
@@ -154,14 +173,6 @@ impl KubernetesMetrics {
             status_code: StatusCode(status_code),
         };
         self.requests.get_or_create(&labels).inc();
-    }
-
-    pub(crate) fn unchanged(&self, role: &'static str) {
-        self.unchanged.get_or_create(&RoleLabels { role }).inc();
-    }
-
-    pub(crate) fn rejected(&self, role: &'static str) {
-        self.rejected.get_or_create(&RoleLabels { role }).inc();
     }
 
     pub(crate) fn list_began(&self, role: &'static str) {
@@ -219,6 +230,26 @@ impl KubernetesMetrics {
     }
 }
 
+// === impl ObjectMetrics ===
+
+impl ObjectMetrics {
+    pub(crate) fn event(&self, event: EventKind) {
+        match event {
+            EventKind::Add => self.added.inc(),
+            EventKind::Update => self.updated.inc(),
+            EventKind::Delete => self.deleted.inc(),
+        };
+    }
+
+    pub(crate) fn unchanged(&self) {
+        self.unchanged.inc();
+    }
+
+    pub(crate) fn rejected(&self) {
+        self.rejected.inc();
+    }
+}
+
 // === impl EventKind ===
 
 impl EncodeLabelValue for EventKind {
@@ -251,12 +282,14 @@ mod tests {
     fn names_are_those_of_prometheus() {
         let mut registry = Registry::default();
         let metrics = KubernetesMetrics::register(&mut registry);
-        metrics.event("pod", EventKind::Add);
+        let pods = metrics.objects("pod");
+        pods.event(EventKind::Add);
+        pods.event(EventKind::Delete);
         metrics.failure();
         metrics.request(Some(200));
         metrics.request(None);
-        metrics.unchanged("pod");
-        metrics.rejected("pod");
+        pods.unchanged();
+        pods.rejected();
         metrics.list_began("pod");
         metrics.stream_began("pod");
         metrics.derived_groups("pod", 3);
@@ -265,6 +298,8 @@ mod tests {
         prometheus_client::encoding::text::encode(&mut text, &registry).unwrap();
         for line in [
             "prometheus_sd_kubernetes_events_total{role=\"pod\",event=\"add\"} 1",
+            "prometheus_sd_kubernetes_events_total{role=\"pod\",event=\"update\"} 0",
+            "prometheus_sd_kubernetes_events_total{role=\"pod\",event=\"delete\"} 1",
             "prometheus_sd_kubernetes_events_total{role=\"ingress\",event=\"delete\"} 0",
             "prometheus_sd_kubernetes_failures_total 1",
             "prometheus_sd_kubernetes_http_request_total{status_code=\"200\"} 1",

@@ -2,7 +2,16 @@ use std::fs;
 
 use periplus_config::{Authorization, BasicAuth, HeaderValues, Secret};
 
+use std::time::Duration;
+
+use futures::StreamExt;
+use periplus_kube_api::load::Load;
+use periplus_kube_api::{KubeApi, Options};
+
 use super::*;
+use crate::api::http::HttpApi;
+use crate::api::{Api, Call, Collection, Request};
+use crate::metrics::KubernetesMetrics;
 
 fn error(result: Result<Config, ApiError>) -> String {
     result
@@ -178,4 +187,65 @@ fn tls_settings_are_taken_over() {
         Some("Q0VSVA==")
     );
     assert!(config.auth_info.client_key_data.is_some());
+}
+
+#[tokio::test]
+async fn answers_that_nobody_reads_hold_up_no_other() {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let api = KubeApi::start(Options {
+        tls: true,
+        gzip: false,
+        ..Options::default()
+    })
+    .await
+    .unwrap();
+    let load = Load {
+        pods: 100,
+        ..Load::default()
+    };
+    load.fill(&api);
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("config");
+    fs::write(&file, api.kubeconfig()).unwrap();
+    let access = Access::Kubeconfig {
+        file,
+        context: None,
+    };
+    let http = HttpApi::new(
+        Connection::new(access, "test"),
+        KubernetesMetrics::default(),
+    );
+    let collection = Arc::new(Collection {
+        group_path: "/api/v1".into(),
+        plural: "pods".into(),
+        ..Collection::default()
+    });
+    let list = Request {
+        collection,
+        call: Call::List {
+            limit: None,
+            continue_token: None,
+        },
+    };
+    let mut unread = Vec::new();
+    for _ in 0..60 {
+        unread.push(http.send(&list).await.unwrap());
+    }
+    // More than a window of the stream, on the same connection.
+    let mut read = http.send(&list).await.unwrap();
+    let whole = async {
+        let mut size = 0;
+        while let Some(piece) = read.next().await {
+            size += piece.unwrap().len();
+        }
+        size
+    };
+    let size = tokio::time::timeout(Duration::from_secs(20), whole).await;
+    assert!(size.expect("nothing comes any more") > 512 << 10);
+    let requests = api.requests();
+    assert!(
+        requests
+            .iter()
+            .all(|request| request.connection == requests[0].connection)
+    );
 }

@@ -18,7 +18,7 @@ use super::store::Put;
 use crate::api::ApiError;
 use crate::api::error::Refusal;
 use crate::frame::Frame;
-use crate::metrics::{EventKind, KubernetesMetrics};
+use crate::metrics::{EventKind, KubernetesMetrics, ObjectMetrics};
 use crate::record::Writer;
 use crate::resource::{ObjectNames, Resource};
 use crate::wire::Named;
@@ -33,6 +33,7 @@ pub(crate) struct Intake<R, C> {
     resource: R,
     kept: SharedKept<C>,
     metrics: KubernetesMetrics,
+    objects: ObjectMetrics,
     writer: Writer,
     key: String,
     told: bool,
@@ -64,6 +65,7 @@ enum Order {
 impl<R: Resource, C: Consumer> Intake<R, C> {
     pub(super) fn new(resource: R, kept: SharedKept<C>, metrics: KubernetesMetrics) -> Self {
         Self {
+            objects: metrics.objects(resource.kind().role),
             resource,
             kept,
             metrics,
@@ -115,7 +117,7 @@ impl<R: Resource, C: Consumer> Intake<R, C> {
         }
         let mut kept = self.kept.lock();
         for key in kept.store.sweep() {
-            self.metrics.event(self.role(), EventKind::Delete);
+            self.objects.event(EventKind::Delete);
             kept.consumer.gone(&key);
             self.told = true;
         }
@@ -214,7 +216,7 @@ impl<R: Resource, C: Consumer> Intake<R, C> {
         if !cursor.advance(&version) {
             return Ok(Some(WatchEnd::Rewound));
         }
-        self.metrics.event(self.role(), EventKind::Delete);
+        self.objects.event(EventKind::Delete);
         let mut kept = self.kept.lock();
         if !cursor.initial {
             kept.store.advance_to(number(&version));
@@ -331,15 +333,13 @@ impl<R: Resource, C: Consumer> Intake<R, C> {
             self.told = true;
         }
         drop(kept);
-        let role = self.role();
-        let kind = if put == Put::Added {
+        self.objects.event(if put == Put::Added {
             EventKind::Add
         } else {
             EventKind::Update
-        };
-        self.metrics.event(role, kind);
+        });
         if put == Put::Unchanged {
-            self.metrics.unchanged(role);
+            self.objects.unchanged();
         }
         true
     }
@@ -358,7 +358,7 @@ impl<R: Resource, C: Consumer> Intake<R, C> {
     }
 
     fn reject(&mut self, key: &str, reason: &str) {
-        self.metrics.rejected(self.role());
+        self.objects.rejected();
         if self.warned.len() < WARNED_OBJECTS && self.warned.insert(key.to_owned()) {
             tracing::warn!(resource = %self.resource.kind().plural, object = key, reason, "Object skipped");
         } else {

@@ -56,7 +56,7 @@ impl<R: Resource, C: Consumer> Driver<R, C> {
         let end = splitter
             .finish()
             .map_err(|error| ApiError::garbled(&error))?;
-        self.intake.kept().consumer.answered();
+        self.answered();
         Ok(Outcome::Page(end))
     }
 }

@@ -20,6 +20,7 @@ use crate::resource::pod::Pod;
 
 mod faults;
 mod history;
+mod hostile;
 mod lists;
 mod streams;
 mod watches;
@@ -73,6 +74,7 @@ struct SeenState {
 #[derive(Clone, Default)]
 struct Status {
     synced: bool,
+    answered: usize,
     problem: Option<String>,
 }
 
@@ -149,7 +151,9 @@ impl Consumer for Seen {
     }
 
     fn answered(&mut self) {
-        lock(&self.0).status.problem = None;
+        let mut state = lock(&self.0);
+        state.status.problem = None;
+        state.status.answered += 1;
     }
 
     fn failed(&mut self, problem: &Problem) {

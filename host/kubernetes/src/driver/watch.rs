@@ -153,10 +153,8 @@ impl<R: Resource, C: Consumer> Driver<R, C> {
             }
             bounds.note(&cursor);
         }
-        let mut kept = self.intake.kept();
-        kept.consumer.answered();
-        kept.consumer.synced();
-        drop(kept);
+        self.answered();
+        self.intake.kept().consumer.synced();
         self.open = Some(watch);
         Ok(cursor.version)
     }
@@ -199,7 +197,7 @@ impl<R: Resource, C: Consumer> Driver<R, C> {
         let body = self.send(call).await.map_err(WatchEnd::NotOpened)?;
         // After a watch that failed by an event, being open again says little.
         if watching.is_fresh() {
-            self.intake.kept().consumer.answered();
+            self.answered();
         }
         Ok(OpenWatch::new(body, timeout))
     }
@@ -222,7 +220,7 @@ impl<R: Resource, C: Consumer> Driver<R, C> {
             if let Some(end) = self.take(&piece, &mut watch.lines, cursor) {
                 return end;
             }
-            self.intake.kept().consumer.answered();
+            self.answered();
         }
     }
 

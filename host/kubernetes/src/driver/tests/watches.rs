@@ -279,3 +279,13 @@ async fn the_store_knows_up_to_which_version_it_is_complete() {
         );
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_watch_that_does_well_says_so_once_a_second() {
+    let pieces = (0..3000)
+        .map(|at| (Duration::from_millis(1), bookmark(11 + at)))
+        .collect();
+    let run = run_for(SHORT, [list(10, &[]), Answer::Body(pieces, BodyEnd::Open)]).await;
+    let answered = lock(&run.seen.0).status.answered;
+    assert!((3..=4).contains(&answered), "{answered} times");
+}
