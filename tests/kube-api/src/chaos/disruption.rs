@@ -41,6 +41,7 @@ pub enum Disruption {
     WatchListIgnored,
     WatchListOn,
     ServersDisagree,
+    ServersApart,
     InitialDuplicated,
     InitialShuffled,
     InitialTwice,
@@ -55,7 +56,7 @@ pub enum Disruption {
 
 impl Disruption {
     /// All kinds.
-    pub const ALL: [Self; 34] = [
+    pub const ALL: [Self; 35] = [
         Self::Restart,
         Self::LongRestart,
         Self::CutConnections,
@@ -82,6 +83,7 @@ impl Disruption {
         Self::WatchListIgnored,
         Self::WatchListOn,
         Self::ServersDisagree,
+        Self::ServersApart,
         Self::InitialDuplicated,
         Self::InitialShuffled,
         Self::InitialTwice,
@@ -142,6 +144,7 @@ impl Disruption {
             Self::WatchListIgnored => ("watch list ignored", "no longer knows of such watches"),
             Self::WatchListOn => ("watch list on", "offers such watches"),
             Self::ServersDisagree => ("servers disagree", "offers them to every other request"),
+            Self::ServersApart => ("servers apart", "shows older states where that is allowed"),
             Self::InitialDuplicated => ("initial, duplicated", "each initial event comes twice"),
             Self::InitialShuffled => ("initial, shuffled", "initial events come in no order"),
             Self::InitialTwice => ("initial, twice", "all initial events come twice"),
@@ -227,6 +230,13 @@ impl Run<'_> {
                 let rule = Rule::new(Fault::WatchList(other)).initial_events(true);
                 self.rule(rule.times(2));
                 self.relist(&format!("{other:?} twice"))
+            }
+            D::ServersApart => {
+                let behind = 1 + self.random.below(20) as u64;
+                self.rule(Rule::new(Fault::Behind(behind)));
+                // Without a compaction, which would leave nothing older to show.
+                let watches = self.watches(&WatchFault::Error(410));
+                format!("{behind} versions, {watches}")
             }
             D::InitialDuplicated => self.initial(InitialFault::Duplicated),
             D::InitialShuffled => self.initial(InitialFault::Shuffled),
