@@ -133,7 +133,7 @@ fn compressed(call: &Call<'_>, body: Vec<u8>, headers: &HeaderMap) -> Response {
 /// The snapshot that a token belongs to, and the index to go on from.
 fn resume(call: &Call<'_>, token: &str) -> Result<(Snapshot, usize), Problem> {
     let position = parse_token(token)
-        .ok_or_else(|| Problem::bad_request("continue key is not valid: invalid format"))?;
+        .ok_or_else(|| Problem::bad_request("invalid continue token: continue key is not valid"))?;
     let store = &call.shared.store;
     let snapshot = if position.version == 0 {
         store.snapshot(&call.resource)
