@@ -12,6 +12,7 @@
 //! shown malformed.
 
 mod disruption;
+mod happen;
 mod journal;
 mod world;
 

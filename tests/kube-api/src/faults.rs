@@ -67,6 +67,10 @@ pub enum Fault {
     /// The request is answered as by a server with another setting, as happens when several stand behind
     /// one address.
     WatchList(WatchList),
+    /// The state is read from a server that is so many versions behind, where the client allows that: where
+    /// it names a version, 0 or another, and in plain watches that name none. As happens when several
+    /// servers stand behind one address.
+    Behind(u64),
     /// The initial events of a watch that asks for them go wrong.
     Initial(InitialFault),
     /// A list that claims to be of this version.

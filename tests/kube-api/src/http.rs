@@ -4,6 +4,7 @@ mod body;
 mod connection;
 mod list;
 mod negotiate;
+mod response;
 mod route;
 mod watch;
 mod write;
@@ -12,11 +13,11 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
-use http::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER, USER_AGENT};
+use http::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, USER_AGENT};
 use http::{HeaderMap, HeaderValue};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio_rustls::rustls::ServerConfig;
 
 use crate::Settings;
@@ -33,6 +34,9 @@ pub(crate) use connection::{Connections, serve};
 use body::Body;
 use connection::Connection;
 use negotiate::View;
+use response::{
+    busy, json_response, problem_response, reason, success, takes_gzip, value_response,
+};
 use route::Route;
 
 type Response = http::Response<Body>;
@@ -169,37 +173,6 @@ async fn before(shared: &Shared, route: &Route, faults: &[Fault]) -> Option<Resp
     None
 }
 
-/// What priority and fairness answer: a sentence, not a `Status`.
-fn busy(retry_after: Option<u32>) -> Response {
-    let text = Bytes::from_static(b"Too many requests, please try again later.\n");
-    let mut response = Response::new(Body::full(text));
-    *response.status_mut() = http::StatusCode::TOO_MANY_REQUESTS;
-    let headers = response.headers_mut();
-    headers.insert(
-        CONTENT_TYPE,
-        HeaderValue::from_static("text/plain; charset=utf-8"),
-    );
-    if let Some(seconds) = retry_after {
-        headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
-    }
-    response
-}
-
-fn reason(code: u16) -> &'static str {
-    match code {
-        400 => "BadRequest",
-        401 => "Unauthorized",
-        403 => "Forbidden",
-        404 => "NotFound",
-        409 => "Conflict",
-        410 => "Expired",
-        429 => "TooManyRequests",
-        503 => "ServiceUnavailable",
-        504 => "Timeout",
-        _ => "InternalError",
-    }
-}
-
 /// A good token or a good certificate; where no token is asked for, anything but a bad certificate.
 fn authorise(shared: &Shared, connection: &Connection, headers: &HeaderMap) -> Result<(), Problem> {
     let tokens = shared.tokens();
@@ -293,43 +266,6 @@ fn record(head: &http::request::Parts, route: &Route, connection: &Connection) -
     }
 }
 
-fn value_response(value: &Value, code: u16) -> Response {
-    let mut response = json_response(Bytes::from(value.to_string()));
-    if let Ok(code) = http::StatusCode::from_u16(code) {
-        *response.status_mut() = code;
-    }
-    response
-}
-
-fn json_response(bytes: Bytes) -> Response {
-    let mut response = Response::new(Body::full(bytes));
-    response
-        .headers_mut()
-        .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    response
-}
-
-fn problem_response(problem: &Problem) -> Response {
-    let mut response = value_response(&problem.status, problem.code.as_u16());
-    if let Some(seconds) = problem.retry_after {
-        response
-            .headers_mut()
-            .insert(RETRY_AFTER, HeaderValue::from(seconds));
-    }
-    response
-}
-
-/// Whether the client takes gzip, as the real server asks.
-fn takes_gzip(headers: &HeaderMap) -> bool {
-    let accepted = headers
-        .get(ACCEPT_ENCODING)
-        .and_then(|v| v.to_str().ok())
-        .unwrap_or_default();
-    accepted
-        .split(',')
-        .any(|part| part.split(';').next().map(str::trim) == Some("gzip"))
-}
-
 /// Counts a running watch for as long as it lives.
 struct Running {
     shared: Arc<Shared>,
@@ -361,9 +297,4 @@ impl Drop for Running {
             *count -= 1;
         }
     }
-}
-
-/// An empty success, as a delete answers.
-fn success() -> Value {
-    json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success"})
 }

@@ -168,6 +168,26 @@ impl Store {
         }
     }
 
+    /// Everything of one resource as it was `back` versions ago, or as far back as the history goes.
+    pub(crate) fn snapshot_before(&self, resource: &Resource, back: u64) -> Snapshot {
+        let state = self.state();
+        let id = resource.id();
+        let version = state.version.saturating_sub(back).max(state.oldest);
+        let mut objects = state.objects.get(id.as_str()).cloned().unwrap_or_default();
+        let later = state.history.iter().rev();
+        let later = later.take_while(|event| event.version > version);
+        for event in later.filter(|event| *event.resource == *id) {
+            match &event.previous {
+                Some(previous) => objects.insert(previous.key(), previous.clone()),
+                None => objects.remove(&event.object.key()),
+            };
+        }
+        Snapshot {
+            version,
+            objects: Arc::new(objects.into_values().collect()),
+        }
+    }
+
     /// Keeps a snapshot for the pages after the first.
     pub(crate) fn keep(&self, resource: &Resource, snapshot: Snapshot) {
         let mut state = self.state();

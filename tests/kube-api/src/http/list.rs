@@ -35,14 +35,12 @@ pub(super) fn list(call: &Call<'_>, headers: &HeaderMap) -> Result<Response, Pro
     let (snapshot, start) = match token {
         Some(token) => resume(call, token)?,
         None => {
-            let current = call.shared.store.version();
-            if let Some(asked) = call
-                .number("resourceVersion")?
-                .filter(|asked| *asked > current)
-            {
-                return Err(Problem::too_new(asked, current));
+            let snapshot = call.state(!version.is_empty());
+            let asked = call.number("resourceVersion")?.unwrap_or(0);
+            if asked > snapshot.version {
+                return Err(Problem::too_new(asked, snapshot.version));
             }
-            (call.shared.store.snapshot(&call.resource), 0)
+            (snapshot, 0)
         }
     };
     // At version 0 the answer comes from the watch cache, which knows no pages.
@@ -135,7 +133,7 @@ fn compressed(call: &Call<'_>, body: Vec<u8>, headers: &HeaderMap) -> Response {
 /// The snapshot that a token belongs to, and the index to go on from.
 fn resume(call: &Call<'_>, token: &str) -> Result<(Snapshot, usize), Problem> {
     let position = parse_token(token)
-        .ok_or_else(|| Problem::bad_request("continue key is not valid: invalid format"))?;
+        .ok_or_else(|| Problem::bad_request("invalid continue token: continue key is not valid"))?;
     let store = &call.shared.store;
     let snapshot = if position.version == 0 {
         store.snapshot(&call.resource)
@@ -201,6 +199,19 @@ impl Call<'_> {
     pub(super) fn selects(&self, selector: &Selector, object: &Object) -> bool {
         (self.namespace.is_empty() || self.namespace == object.namespace)
             && selector.matches(object)
+    }
+
+    /// The current state, or an older one if the request may be answered with it and a fault wants that.
+    pub(super) fn state(&self, may_be_old: bool) -> Snapshot {
+        let store = &self.shared.store;
+        let behind = self.faults.iter().find_map(|fault| match fault {
+            Fault::Behind(versions) if may_be_old => Some(*versions),
+            _ => None,
+        });
+        match behind {
+            Some(versions) => store.snapshot_before(&self.resource, versions),
+            None => store.snapshot(&self.resource),
+        }
     }
 
     /// An object's JSON as lists of this request show it.

@@ -42,7 +42,7 @@ pub(super) fn view(headers: &HeaderMap, verb: Verb, resource: &Resource) -> Resu
     clauses.sort_by(|a, b| b.quality.total_cmp(&a.quality));
     let wanted = clauses.iter().find(|c| c.can_be_served());
     let Some(wanted) = wanted else {
-        let message = "only the following media types are accepted: application/json";
+        let message = "406: Not Acceptable\n\nAvailable representations: application/json";
         return Err(Problem::new(406, "NotAcceptable", message));
     };
     let lists = verb == Verb::List;

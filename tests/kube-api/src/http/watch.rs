@@ -42,8 +42,12 @@ pub(super) fn watch(call: &Call<'_>, headers: &HeaderMap) -> Result<Response, Pr
     // Subscribed before the state is read, so that no command or event falls between.
     let commands = call.shared.faults.commands();
     let asked = call.number("resourceVersion")?.unwrap_or(0);
-    let current = call.shared.store.version();
     let start = start(call, wanted, asked);
+    // A server that is behind must catch up before it can show the state of a later version.
+    let current = match wanted {
+        Some(true) => start.position,
+        _ => call.shared.store.version(),
+    };
     let mut problem = None;
     if asked > current {
         let too_new = Problem::too_new(asked, current);
@@ -140,16 +144,18 @@ fn start(call: &Call<'_>, wanted: Option<bool>, asked: u64) -> Start {
         position,
         says_end: false,
     };
+    let version = call.query.get("resourceVersion");
+    let names_version = version.is_some_and(|v| !v.is_empty());
     match wanted {
         Some(false) if asked == 0 => after(call.shared.store.version()),
-        Some(true) => from_state(call, true),
-        None if asked == 0 => from_state(call, false),
+        Some(true) => from_state(call, true, names_version),
+        None if asked == 0 => from_state(call, false, true),
         _ => after(asked),
     }
 }
 
-fn from_state(call: &Call<'_>, says_end: bool) -> Start {
-    let snapshot = call.shared.store.snapshot(&call.resource);
+fn from_state(call: &Call<'_>, says_end: bool, may_be_old: bool) -> Start {
+    let snapshot = call.state(may_be_old);
     Start {
         initial: snapshot.objects.to_vec(),
         position: snapshot.version,

@@ -198,3 +198,95 @@ async fn a_watch_can_say_its_last_event_again() {
     api.faults().watches("pods", WatchFault::Repeat);
     assert_eq!(watch.expect("ADDED", "a").await, first);
 }
+
+#[tokio::test]
+async fn servers_behind_one_address_may_be_apart() {
+    let (api, http) = server().await;
+    for name in ["a", "b"] {
+        api.apply(pod("x", name, "web"));
+    }
+    let then = api.version();
+    api.apply(pod("x", "c", "web"));
+    api.apply(pod("x", "b", "db"));
+    api.delete("v1/pods", "x", "a");
+    api.faults().add(Rule::new(Fault::Behind(3)));
+    let (_, old) = http.get("/api/v1/pods?resourceVersion=0").await;
+    assert_eq!(names(&old), ["a", "b"]);
+    assert_eq!(old["items"][1]["metadata"]["labels"]["app"], "web");
+    assert_eq!(old["metadata"]["resourceVersion"], then.to_string());
+    let (_, now) = http.get("/api/v1/pods").await;
+    assert_eq!(names(&now), ["b", "c"]);
+    assert_eq!(
+        now["metadata"]["resourceVersion"],
+        api.version().to_string()
+    );
+    let later = format!("/api/v1/pods?resourceVersion={}", then + 1);
+    assert_eq!(http.get(&later).await.0.as_u16(), 504);
+
+    let path = "/api/v1/pods?watch=1&sendInitialEvents=true&resourceVersionMatch=NotOlderThan\
+                &allowWatchBookmarks=true";
+    let mut watch = http.watch(&format!("{path}&resourceVersion=0")).await;
+    for (kind, name) in [("ADDED", "a"), ("ADDED", "b")] {
+        watch.expect(kind, name).await;
+    }
+    let (kind, bookmark) = watch.event().await;
+    assert_eq!(kind, "BOOKMARK");
+    assert_eq!(bookmark["metadata"]["resourceVersion"], then.to_string());
+    for (kind, name) in [("ADDED", "c"), ("MODIFIED", "b"), ("DELETED", "a")] {
+        watch.expect(kind, name).await;
+    }
+    let mut consistent = http.watch(path).await;
+    consistent.expect("ADDED", "b").await;
+    consistent.expect("ADDED", "c").await;
+}
+
+#[tokio::test]
+async fn lists_and_watches_are_refused_again_and_again() {
+    let (api, http) = server().await;
+    for (fault, code, header) in [
+        (Fault::Busy { retry_after: None }, 429, None),
+        (
+            Fault::Busy {
+                retry_after: Some(2),
+            },
+            429,
+            Some("2"),
+        ),
+        (
+            Fault::Status {
+                code: 429,
+                retry_after: None,
+            },
+            429,
+            None,
+        ),
+        (
+            Fault::Status {
+                code: 503,
+                retry_after: None,
+            },
+            503,
+            None,
+        ),
+    ] {
+        let id = api.faults().add(Rule::new(fault));
+        for path in [
+            "/api/v1/pods",
+            "/api/v1/pods?watch=1",
+            "/api/v1/nodes?limit=2",
+        ] {
+            for _ in 0..3 {
+                let response = http.send(Method::GET, path, &Value::Null).await;
+                let after = response.headers().get("retry-after");
+                let after = after.map(|v| v.to_str().unwrap());
+                assert_eq!(
+                    (response.status().as_u16(), after),
+                    (code, header),
+                    "{path}"
+                );
+            }
+        }
+        api.faults().remove(id);
+        assert_eq!(http.get("/api/v1/pods").await.0, StatusCode::OK);
+    }
+}

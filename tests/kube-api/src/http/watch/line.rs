@@ -13,6 +13,8 @@ use super::run::End;
 use crate::faults::Fault;
 use crate::object::{Object, wire};
 
+const POD: &str = r#""kind":"Pod","apiVersion":"v1","#;
+
 /// Where the lines of one watch go.
 pub(super) struct Lines {
     sender: mpsc::Sender<io::Result<Bytes>>,
@@ -64,16 +66,22 @@ impl Lines {
         line
     }
 
-    /// The line of a bookmark: an object of the kind with every required field empty.
+    /// The line of a bookmark: an object of the kind with every required field empty, as Kubernetes 1.36
+    /// writes it for a Pod; of other kinds, only the metadata.
     pub(super) fn bookmark(&self, version: u64, ends_initial_events: bool) -> Vec<u8> {
         let annotations = if ends_initial_events {
             r#","annotations":{"k8s.io/initial-events-end":"true"}"#
         } else {
             ""
         };
+        let rest = if self.prefix == POD {
+            r#","spec":{"containers":null},"status":{}"#
+        } else {
+            ""
+        };
         let prefix = &self.prefix;
         format!(
-            r#"{{"type":"BOOKMARK","object":{{{prefix}"metadata":{{"resourceVersion":"{version}","creationTimestamp":null{annotations}}}}}}}"#
+            r#"{{"type":"BOOKMARK","object":{{{prefix}"metadata":{{"resourceVersion":"{version}"{annotations}}}{rest}}}}}"#
         )
         .into_bytes()
     }
