@@ -47,8 +47,11 @@ conformance: ## Run recorded cases of Prometheus; GOLDENS=DIR for another folder
 e2e: plugins ## Compare with a real Prometheus on a real kube-apiserver; SCRIPTS=DIR for other scripts (needs Rust, Go 1.26)
 	tests/e2e/build.sh
 	cargo build --locked -p periplus -p periplus-e2e
-	$(BIN)/periplus-e2e run --periplus $(BIN)/periplus --build tests/e2e/.build --scripts $(if $(SCRIPTS),$(SCRIPTS),tests/e2e/scripts)
-	@if [ -z "$(SCRIPTS)" ]; then $(BIN)/periplus-e2e selftest --periplus $(BIN)/periplus --build tests/e2e/.build; fi
+	$(BIN)/periplus-e2e run --periplus $(BIN)/periplus --build tests/e2e/.build $(if $(SCRIPTS),--scripts $(SCRIPTS),--scripts tests/e2e/scripts --all-differences)
+	@if [ -z "$(SCRIPTS)" ]; then \
+	    $(BIN)/periplus-e2e selftest --periplus $(BIN)/periplus --build tests/e2e/.build && \
+	    $(BIN)/periplus-e2e rbac --periplus $(BIN)/periplus --build tests/e2e/.build; \
+	fi
 
 faults: ## Every fault of an API server under churn; FAULT_SECONDS=300, SEED=1 (needs Rust)
 	cargo build --locked -p periplus-faults

@@ -1,5 +1,7 @@
 //! The real API server: starting it, and changing objects in it.
 
+mod place;
+
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -8,9 +10,11 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::{Certificate, Client, Method, StatusCode};
 use serde_json::{Value, json};
 
-use crate::marker::{namespaces, selectors};
+use self::place::{defaulted, path};
+use crate::history::History;
 use crate::process::{POLL, Process, wait_until};
 use crate::script::{ObjectName, Patch};
+use crate::sides::{namespaces, selectors};
 
 /// etcd and kube-apiserver in one process, with an administrator's client.
 #[derive(Debug)]
@@ -22,6 +26,7 @@ pub struct Cluster {
     process: Process,
     client: Client,
     token: String,
+    history: History,
 }
 
 /// How an object came to its new state.
@@ -36,38 +41,6 @@ pub enum Applied {
 }
 
 const START: Duration = Duration::from_mins(2);
-
-/// Where objects of a kind live: the path before the namespace, and the name in URLs.
-fn place(kind: &str) -> Option<(&'static str, &'static str, bool)> {
-    Some(match kind {
-        "Pod" => ("/api/v1", "pods", true),
-        "Node" => ("/api/v1", "nodes", false),
-        "Namespace" => ("/api/v1", "namespaces", false),
-        "Service" => ("/api/v1", "services", true),
-        "Endpoints" => ("/api/v1", "endpoints", true),
-        "ConfigMap" => ("/api/v1", "configmaps", true),
-        "Secret" => ("/api/v1", "secrets", true),
-        "ServiceAccount" => ("/api/v1", "serviceaccounts", true),
-        "ReplicationController" => ("/api/v1", "replicationcontrollers", true),
-        "EndpointSlice" => ("/apis/discovery.k8s.io/v1", "endpointslices", true),
-        "Ingress" => ("/apis/networking.k8s.io/v1", "ingresses", true),
-        "Deployment" => ("/apis/apps/v1", "deployments", true),
-        "ReplicaSet" => ("/apis/apps/v1", "replicasets", true),
-        "StatefulSet" => ("/apis/apps/v1", "statefulsets", true),
-        "DaemonSet" => ("/apis/apps/v1", "daemonsets", true),
-        "Job" => ("/apis/batch/v1", "jobs", true),
-        "CronJob" => ("/apis/batch/v1", "cronjobs", true),
-        "Role" => ("/apis/rbac.authorization.k8s.io/v1", "roles", true),
-        "RoleBinding" => ("/apis/rbac.authorization.k8s.io/v1", "rolebindings", true),
-        "ClusterRole" => ("/apis/rbac.authorization.k8s.io/v1", "clusterroles", false),
-        "ClusterRoleBinding" => (
-            "/apis/rbac.authorization.k8s.io/v1",
-            "clusterrolebindings",
-            false,
-        ),
-        _ => return None,
-    })
-}
 
 fn arguments(directory: &Path, port: u16, etcd_port: u16) -> [String; 3] {
     [
@@ -108,12 +81,34 @@ impl Cluster {
             process,
             client,
             token,
+            history: History::default(),
         })
     }
 
     /// What leads to it.
     pub fn kubeconfig(&self) -> PathBuf {
         self.directory.join("cluster/kubeconfig")
+    }
+
+    /// Writes a kubeconfig for a service account.
+    pub async fn write_kubeconfig(&self, account: &ObjectName, file: &Path) -> anyhow::Result<()> {
+        let request = json!({"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest",
+                             "spec": {"expirationSeconds": 3600}});
+        let path = path(account, true, "/token")?;
+        let (code, answer) = self.send(Method::POST, &path, &request).await?;
+        let token = answer["status"]["token"].as_str();
+        let token = token.with_context(|| format!("{code}: no token: {}", message(&answer)))?;
+        let certificate = self.directory.join("cluster/certs/apiserver.crt");
+        let server = format!("https://127.0.0.1:{}", self.port);
+        let kubeconfig = json!({
+            "apiVersion": "v1", "kind": "Config", "current-context": "test",
+            "clusters": [{"name": "test", "cluster": {
+                "server": server, "certificate-authority": certificate.display().to_string()}}],
+            "contexts": [{"name": "test", "context": {"cluster": "test", "user": "account"}}],
+            "users": [{"name": "account", "user": {"token": token}}],
+        });
+        std::fs::write(file, kubeconfig.to_string())?;
+        Ok(())
     }
 
     /// Stops it and starts it again with what it had stored.
@@ -148,10 +143,7 @@ impl Cluster {
     /// Creates or replaces an object, and its status.
     pub async fn apply(&self, object: &Value) -> anyhow::Result<Applied> {
         let mut object = object.clone();
-        let mut name = ObjectName::of(&object)?;
-        if name.namespace.is_empty() && place(&name.kind).is_some_and(|(_, _, n)| n) {
-            "default".clone_into(&mut name.namespace);
-        }
+        let name = defaulted(&ObjectName::of(&object)?);
         self.apply_named(&mut object, &name)
             .await
             .with_context(|| format!("applying {name}"))
@@ -171,7 +163,9 @@ impl Cluster {
             if code == StatusCode::UNPROCESSABLE_ENTITY {
                 applied = Applied::Recreated;
                 self.delete(name).await?;
-            } else if !code.is_success() {
+            } else if code.is_success() {
+                self.history.record(name, Some(answer));
+            } else {
                 bail!("{code}: {}", message(&answer));
             }
         }
@@ -197,6 +191,7 @@ impl Cluster {
         if !code.is_success() {
             bail!("{code}: {}", message(&answer));
         }
+        self.history.record(name, Some(answer));
         Ok(())
     }
 
@@ -207,7 +202,10 @@ impl Cluster {
         let (code, answer) = self
             .send(Method::POST, "/api/v1/namespaces", &object)
             .await?;
-        if !code.is_success() && code != StatusCode::CONFLICT {
+        if code.is_success() {
+            let name = ObjectName::named("Namespace", "", namespace);
+            self.history.record(&name, Some(answer));
+        } else if code != StatusCode::CONFLICT {
             bail!("namespace `{namespace}`: {code}: {}", message(&answer));
         }
         Ok(())
@@ -222,6 +220,7 @@ impl Cluster {
         if !code.is_success() {
             bail!("{code}: {}", message(&answer));
         }
+        self.history.record(name, Some(answer));
         Ok(())
     }
 
@@ -234,20 +233,58 @@ impl Cluster {
         if !code.is_success() {
             bail!("patching {name}: {code}: {}", message(&answer));
         }
+        self.history.record(&name, Some(answer));
         Ok(())
     }
 
     /// Removes an object at once: there is no kubelet that would confirm the end of a Pod.
     pub async fn delete(&self, name: &ObjectName) -> anyhow::Result<()> {
         let name = defaulted(name);
-        let options = json!({"apiVersion": "v1", "kind": "DeleteOptions", "gracePeriodSeconds": 0});
+        let options = json!({
+            "apiVersion": "v1", "kind": "DeleteOptions",
+            "gracePeriodSeconds": 0, "propagationPolicy": "Background",
+        });
         let (code, answer) = self
             .send(Method::DELETE, &path(&name, true, "")?, &options)
             .await?;
         if !code.is_success() {
             bail!("deleting {name}: {code}: {}", message(&answer));
         }
+        if name.kind == "Namespace" {
+            self.finalize_namespace(&name).await?;
+        }
+        self.history.record(&name, None);
+        if name.kind == "Service" {
+            // The server takes the endpoints of that name along.
+            let endpoints = ObjectName::named("Endpoints", &name.namespace, &name.name);
+            let left = self.get(&endpoints).await?;
+            self.history.record(&endpoints, left);
+        }
         Ok(())
+    }
+
+    /// Lets a deleted namespace go, as its controller would once it had emptied it; what is in it stays.
+    async fn finalize_namespace(&self, name: &ObjectName) -> anyhow::Result<()> {
+        let Some(mut object) = self.get(name).await? else {
+            return Ok(());
+        };
+        object["spec"]["finalizers"] = json!([]);
+        let path = path(name, true, "/finalize")?;
+        let (code, answer) = self.send(Method::PUT, &path, &object).await?;
+        if !code.is_success() {
+            bail!("finalizing {name}: {code}: {}", message(&answer));
+        }
+        Ok(())
+    }
+
+    /// The name with the namespace that the server takes it to have.
+    pub fn full_name(name: &ObjectName) -> ObjectName {
+        defaulted(name)
+    }
+
+    /// What the harness has written so far.
+    pub fn history(&self) -> &History {
+        &self.history
     }
 
     /// An object, if it is there.
@@ -262,13 +299,18 @@ impl Cluster {
         }
     }
 
-    /// Whether a section of a job lets an object through: the server itself is asked.
-    pub async fn selects(&self, section: &Value, object: &ObjectName) -> anyhow::Result<bool> {
+    /// Whether a section of a job lets an object through that it watches as `role`: the server itself is asked.
+    pub async fn selects(
+        &self,
+        section: &Value,
+        role: &str,
+        object: &ObjectName,
+    ) -> anyhow::Result<bool> {
         let names = namespaces(section);
         if !object.namespace.is_empty() && !names.is_empty() && !names.contains(&object.namespace) {
             return Ok(false);
         }
-        let (labels, fields) = selectors(section);
+        let (labels, fields) = selectors(section, role);
         let encode = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
         let query = format!(
             "?labelSelector={}&fieldSelector={}",
@@ -318,35 +360,6 @@ async fn ready(process: &mut Process, directory: &Path) -> anyhow::Result<()> {
         Ok(kubeconfig.exists())
     })
     .await
-}
-
-fn defaulted(name: &ObjectName) -> ObjectName {
-    let mut name = name.clone();
-    if name.namespace.is_empty() && place(&name.kind).is_some_and(|(_, _, n)| n) {
-        "default".clone_into(&mut name.namespace);
-    }
-    name
-}
-
-/// The path of an object or, without `named`, of the collection it belongs to.
-fn path(name: &ObjectName, named: bool, subresource: &str) -> anyhow::Result<String> {
-    let kind = &name.kind;
-    let (base, plural, namespaced) = place(kind)
-        .with_context(|| format!("objects of kind `{kind}` are unknown to the harness"))?;
-    let ObjectName {
-        namespace, name, ..
-    } = name;
-    let namespace = if namespaced {
-        format!("/namespaces/{namespace}")
-    } else {
-        String::new()
-    };
-    let name = if named {
-        format!("/{name}{subresource}")
-    } else {
-        String::new()
-    };
-    Ok(format!("{base}{namespace}/{plural}{name}"))
 }
 
 fn message(answer: &Value) -> &str {

@@ -13,6 +13,10 @@
 //! ```
 
 pub mod compare;
+pub mod facts;
+pub mod forgive;
+pub mod generate;
+pub mod history;
 pub mod isolate;
 pub mod kube;
 pub mod marker;
@@ -20,8 +24,11 @@ pub mod periplus;
 pub mod process;
 pub mod prometheus;
 pub mod proxy;
+pub mod rbac;
+pub mod rehearse;
 pub mod runner;
 pub mod script;
+pub mod selector;
 pub mod selftest;
 pub mod sides;
 pub mod steady;

@@ -1,59 +1,31 @@
 //! `periplus-e2e`: the differential test on real parts.
 
+mod args;
+
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use self::args::{Arguments, Command, Common};
 use anyhow::{Context, bail, ensure};
-use clap::{Args, Parser, Subcommand};
+use clap::Parser;
 use futures::stream::{self, StreamExt};
+use periplus_e2e::forgive::{Fired, Forgiveness};
 use periplus_e2e::isolate::{self, Isolation};
 use periplus_e2e::proxy::Mischief;
 use periplus_e2e::runner::{self, Setup};
 use periplus_e2e::script::Script;
-use periplus_e2e::{say, selftest};
-
-/// Compares what Prometheus discovers by itself with what it discovers through Periplus.
-#[derive(Debug, Parser)]
-struct Arguments {
-    #[command(subcommand)]
-    command: Command,
-}
-
-#[derive(Debug, Subcommand)]
-enum Command {
-    /// Run every script of a folder
-    Run {
-        #[command(flatten)]
-        common: Common,
-        /// Folder of scripts (`*.yaml`, `*.yml`), or one script
-        #[arg(long)]
-        scripts: PathBuf,
-    },
-    /// Prove that a Periplus that drops labels, freezes or delays is noticed
-    Selftest {
-        #[command(flatten)]
-        common: Common,
-    },
-}
-
-#[derive(Args, Debug)]
-struct Common {
-    /// The binary of Periplus
-    #[arg(long)]
-    periplus: PathBuf,
-    /// Folder with the binaries `apiserver` and `prometheus`
-    #[arg(long)]
-    build: PathBuf,
-    /// How many scripts run at once
-    #[arg(long, default_value_t = 3)]
-    parallel: usize,
-    /// Keep configurations and logs in this folder
-    #[arg(long)]
-    keep: Option<PathBuf>,
-}
+use periplus_e2e::{generate, rbac, rehearse, say, selftest};
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    if let Command::Script {
+        role,
+        seed,
+        changes,
+    } = &arguments.command
+    {
+        return print_script(role, *seed, *changes);
+    }
     let outcome = isolate::enter().and_then(|isolation| {
         if isolation == Isolation::ProxyOnly {
             say(
@@ -76,14 +48,73 @@ fn main() -> ExitCode {
     }
 }
 
+fn print_script(role: &str, seed: u64, changes: usize) -> ExitCode {
+    match generate::script(role, seed, changes) {
+        Ok(script) => {
+            say(script.trim_end());
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            say(&format!("periplus-e2e: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
 async fn run(arguments: Arguments) -> anyhow::Result<bool> {
     // Fails only if somebody else has installed one, which serves as well.
     let _ = rustls::crypto::ring::default_provider().install_default();
     match arguments.command {
-        Command::Run { common, scripts } => {
+        Command::Run {
+            common,
+            scripts,
+            all_differences,
+        } => {
             let scripts = read_scripts(&scripts)?;
             in_directory(&common, async |setup| {
-                run_scripts(&scripts, &setup, &common).await
+                let (passed, fired) = run_scripts(&scripts, &setup, &common).await;
+                say_fired(&fired);
+                let idle: Vec<&String> = fired
+                    .iter()
+                    .filter(|(_, times)| **times == 0)
+                    .map(|(name, _)| name)
+                    .collect();
+                if passed && all_differences && !idle.is_empty() {
+                    bail!("no script brings about these accepted differences: {idle:?}");
+                }
+                Ok(passed)
+            })
+            .await
+        }
+        Command::Script { .. } => bail!("a script needs no other parts"),
+        Command::Rehearse {
+            build,
+            with_prometheus,
+            differences,
+            parallel,
+            scripts,
+        } => {
+            let directory = tempfile::tempdir()?;
+            let forgiveness = Forgiveness::read(&differences)?;
+            let prometheus = binary(&build.join("prometheus"), "tests/e2e/build.sh");
+            let setup = rehearse::Setup {
+                apiserver: binary(&build.join("apiserver"), "tests/e2e/build.sh")?,
+                prometheus: if with_prometheus {
+                    Some((prometheus?, forgiveness.between_equals()))
+                } else {
+                    None
+                },
+                directory: directory.path().to_owned(),
+            };
+            rehearse_scripts(&read_scripts(&scripts)?, &setup, parallel).await
+        }
+        Command::Rbac { common } => {
+            in_directory(&common, async |setup| {
+                let failed = rbac::run_all(&setup, 2 * common.parallel).await?;
+                for line in &failed {
+                    say(&format!("\n{line}"));
+                }
+                Ok(failed.is_empty())
             })
             .await
         }
@@ -116,6 +147,7 @@ async fn in_directory(
         prometheus: binary(&common.build.join("prometheus"), "tests/e2e/build.sh")?,
         directory: std::path::absolute(&directory)?,
         mischief: Mischief::None,
+        forgiveness: Forgiveness::read(&common.differences)?,
     };
     let passed = work(setup).await?;
     if !passed && common.keep.is_none() {
@@ -127,7 +159,7 @@ async fn in_directory(
     Ok(passed)
 }
 
-async fn run_scripts(scripts: &[Script], setup: &Setup, common: &Common) -> anyhow::Result<bool> {
+async fn run_scripts(scripts: &[Script], setup: &Setup, common: &Common) -> (bool, Fired) {
     let runs = stream::iter(scripts.iter().cloned()).map(|script| async move {
         let name = script.name.clone();
         match runner::run(script, setup).await {
@@ -139,24 +171,71 @@ async fn run_scripts(scripts: &[Script], setup: &Setup, common: &Common) -> anyh
                     report.lists,
                     report.took.as_secs_f64()
                 ));
-                true
+                Some(report.fired)
             }
             Err(error) => {
                 say(&format!("FAILED  {error:#}"));
-                false
+                None
             }
         }
     });
-    let outcomes: Vec<bool> = runs
+    let outcomes: Vec<Option<Fired>> = runs
         .buffer_unordered(common.parallel.max(1))
         .collect()
         .await;
-    let failed = outcomes.iter().filter(|passed| !**passed).count();
+    let passed = outcomes.iter().filter(|outcome| outcome.is_some()).count();
     say(&format!(
-        "{} passed, {failed} failed",
-        outcomes.len() - failed
+        "{passed} passed, {} failed",
+        outcomes.len() - passed
     ));
-    Ok(failed == 0)
+    let mut fired = setup.forgiveness.names();
+    for one in outcomes.iter().flatten() {
+        add(&mut fired, one);
+    }
+    (passed == outcomes.len(), fired)
+}
+
+async fn rehearse_scripts(
+    scripts: &[Script],
+    setup: &rehearse::Setup,
+    parallel: usize,
+) -> anyhow::Result<bool> {
+    let runs = stream::iter(scripts).map(|script| async {
+        match rehearse::run(script, setup).await {
+            Ok(report) => {
+                say(&format!(
+                    "ok      {}: {} changes",
+                    script.name, report.changes
+                ));
+                Some(report.fired)
+            }
+            Err(error) => {
+                say(&format!("FAILED  {error:#}"));
+                None
+            }
+        }
+    });
+    let outcomes: Vec<Option<Fired>> = runs.buffer_unordered(parallel.max(1)).collect().await;
+    let mut fired = Fired::new();
+    for one in outcomes.iter().flatten() {
+        add(&mut fired, one);
+    }
+    if setup.prometheus.is_some() {
+        say_fired(&fired);
+    }
+    Ok(outcomes.iter().all(Option::is_some))
+}
+
+fn add(all: &mut Fired, more: &Fired) {
+    for (name, times) in more {
+        *all.entry(name.clone()).or_default() += times;
+    }
+}
+
+fn say_fired(fired: &Fired) {
+    for (name, times) in fired {
+        say(&format!("accepted {times:6} times: {name}"));
+    }
 }
 
 fn read_scripts(path: &Path) -> anyhow::Result<Vec<Script>> {

@@ -1,16 +1,24 @@
 //! Markers: objects that the harness writes so that agreement means something.
 //!
 //! Two sides also agree when neither has noticed anything yet. So before a comparison each section of each job
-//! gets an object of its own; who shows it has seen everything that happened to that kind before.
+//! gets an object of its own; who shows it has seen everything that happened to that kind before. Where targets
+//! bear labels of other objects, those get markers too, as companions: labels of a companion on the marker's
+//! target prove that its kind has been seen as well.
 
+mod copies;
+mod fresh;
+
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use serde_json::{Value, json};
 
+use self::copies::Copier;
+use crate::facts::{PREFIX as META, kind_of, object_of, role_of};
 use crate::kube::Cluster;
 use crate::prometheus::{Active, Labels, Targets};
-use crate::script::ObjectName;
-use crate::sides::{job_name, sections};
+use crate::script::{ObjectName, Patch};
+use crate::sides::{Side, attaches, job_name, namespaces, sections};
 
 /// A marker of one section of one job.
 #[derive(Clone, Debug)]
@@ -19,7 +27,18 @@ pub struct Marker {
     pub job: String,
     /// What it is; `None` if nothing can be made that the section lets through.
     pub object: Option<ObjectName>,
+    companions: Vec<ObjectName>,
+    proofs: Vec<Proof>,
     role: String,
+}
+
+/// All markers of one comparison.
+#[derive(Clone, Debug, Default)]
+pub struct Markers {
+    /// One for each section of each job.
+    pub all: Vec<Marker>,
+    /// Namespaces that were changed for them.
+    pub namespaces: BTreeSet<String>,
 }
 
 /// Where one marker stands with one side.
@@ -33,27 +52,97 @@ pub enum Sight {
     Active,
 }
 
+/// A label that a target of a marker must have.
+#[derive(Clone, Debug)]
+struct Proof {
+    label: String,
+    value: String,
+    /// Whether Prometheus' own discovery brings it about too, whatever it sees first.
+    on_direct: bool,
+}
+
+/// An object that is written before the marker, for the proof that its kind has been seen.
+struct Companion {
+    /// The role that a section's selectors know it by.
+    role: &'static str,
+    object: Value,
+    on_direct: bool,
+    /// Whether the marker shows nothing at all without it.
+    needed: bool,
+}
+
+const PREFIX: &str = "periplus-marker-";
+/// The label, or for namespaces the annotation, that tells one marker from another.
+const KEY: &str = "periplus-marker";
+const KEY_IN_LABELS: &str = "periplus_marker";
+
 static COUNTER: AtomicU32 = AtomicU32::new(1);
 
-// === impl Marker ===
+// === impl Markers ===
 
-impl Marker {
+impl Markers {
     /// Writes a marker for every section of every job. `shown` is what the direct side shows now: a copy
     /// of an object that it scrapes will most likely pass the job's selectors and rules.
-    pub async fn write_all(
+    /// `namespaces_changed` tells whether there is a change of a namespace to be waited for. Otherwise
+    /// namespaces are left alone: a change makes Prometheus look at what it has overlooked.
+    pub async fn write(
         cluster: &Cluster,
         jobs: &[Value],
         shown: &Targets,
-    ) -> anyhow::Result<Vec<Self>> {
-        let mut markers = Vec::new();
+        namespaces_changed: bool,
+    ) -> anyhow::Result<Self> {
+        let mut markers = Self::default();
+        let round = COUNTER.fetch_add(1, Ordering::Relaxed).to_string();
         for job in jobs {
             for section in sections(job) {
-                markers.push(Self::write(cluster, job_name(job), &section, shown).await?);
+                let mut marker = Marker::write(cluster, job_name(job), &section, shown).await?;
+                let namespace = marker
+                    .object
+                    .as_ref()
+                    .map(|object| object.namespace.clone());
+                let namespace = namespace.filter(|name| !name.is_empty());
+                if let (true, Some(namespace)) = (
+                    namespaces_changed && attaches(&section, "namespace"),
+                    namespace,
+                ) {
+                    if markers.namespaces.insert(namespace.clone()) {
+                        mark_namespace(cluster, &namespace, &round).await?;
+                    }
+                    marker.proofs.push(Proof {
+                        label: format!("{META}namespace_annotation_{KEY_IN_LABELS}"),
+                        value: round.clone(),
+                        on_direct: true,
+                    });
+                }
+                markers.all.push(marker);
             }
         }
         Ok(markers)
     }
 
+    /// Removes them again.
+    pub async fn delete(&self, cluster: &Cluster) -> anyhow::Result<()> {
+        for marker in &self.all {
+            for object in marker.object.iter().chain(&marker.companions) {
+                cluster.delete(object).await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+async fn mark_namespace(cluster: &Cluster, namespace: &str, round: &str) -> anyhow::Result<()> {
+    let patch = Patch {
+        object: ObjectName::named("Namespace", "", namespace),
+        merge: json!({"metadata": {"annotations": {KEY: round}}}),
+        status: false,
+    };
+    cluster.patch(&patch).await
+}
+
+// === impl Marker ===
+
+impl Marker {
     async fn write(
         cluster: &Cluster,
         job: &str,
@@ -64,6 +153,8 @@ impl Marker {
         let mut marker = Self {
             job: job.to_owned(),
             object: None,
+            companions: Vec::new(),
+            proofs: Vec::new(),
             role,
         };
         let number = COUNTER.fetch_add(1, Ordering::Relaxed);
@@ -71,23 +162,65 @@ impl Marker {
             Some(name) => cluster.get(&name).await?,
             None => None,
         };
-        let object = match (marker.role.as_str(), template) {
-            ("pod", Some(template)) => copy_of_pod(template, number),
-            ("pod", None) => new_pod(section, number),
-            ("node", Some(template)) => copy_of_node(template, number),
-            ("node", None) => new_node(section, number),
-            _ => return Ok(marker),
+        let copier = Copier {
+            cluster,
+            section,
+            role: &marker.role,
+            number,
         };
+        let Some((object, companions)) = copier.make(template).await? else {
+            return Ok(marker);
+        };
+        let mut wanted = true;
+        for companion in companions {
+            wanted &= marker
+                .accompany(cluster, section, companion, number)
+                .await?;
+        }
         let name = ObjectName::of(&object)?;
         // A copy may be refused, and a namespace be missing: then there is no marker.
-        if cluster.apply(&object).await.is_ok() {
-            if cluster.selects(section, &name).await? {
-                marker.object = Some(name);
-            } else {
-                cluster.delete(&name).await?;
+        if wanted && cluster.apply(&object).await.is_ok() {
+            marker.object = Some(name.clone());
+            wanted = cluster.selects(section, &marker.role, &name).await?;
+        }
+        if !wanted {
+            let written = marker
+                .object
+                .take()
+                .into_iter()
+                .chain(marker.companions.drain(..));
+            for object in written {
+                cluster.delete(&object).await?;
             }
         }
         Ok(marker)
+    }
+
+    /// Writes a companion; `false` if the marker would not show without one that the section leaves out.
+    async fn accompany(
+        &mut self,
+        cluster: &Cluster,
+        section: &Value,
+        companion: Companion,
+        number: u32,
+    ) -> anyhow::Result<bool> {
+        let name = ObjectName::of(&companion.object)?;
+        let applied = cluster.apply(&companion.object).await;
+        if applied.is_ok() || cluster.get(&name).await?.is_some() {
+            self.companions.push(name.clone());
+        }
+        if applied.is_err() {
+            return Ok(!companion.needed);
+        }
+        if !cluster.selects(section, companion.role, &name).await? {
+            return Ok(!companion.needed);
+        }
+        self.proofs.push(Proof {
+            label: format!("{META}{}_label_{KEY_IN_LABELS}", companion.role),
+            value: number.to_string(),
+            on_direct: companion.on_direct,
+        });
+        Ok(true)
     }
 
     /// An object of the section's kind that the job shows, rather one that it scrapes.
@@ -111,35 +244,34 @@ impl Marker {
     }
 
     fn object_of(&self, labels: &Labels) -> Option<ObjectName> {
-        let name = labels
-            .get(&format!("__meta_kubernetes_{}_name", self.role))?
-            .clone();
-        let (kind, namespace) = match self.role.as_str() {
-            "pod" => ("Pod", labels.get("__meta_kubernetes_namespace")?.clone()),
-            "node" => ("Node", String::new()),
-            _ => return None,
-        };
-        Some(ObjectName {
-            kind: kind.to_owned(),
-            namespace,
-            name,
-        })
+        if role_of(labels)? != self.role {
+            return None;
+        }
+        object_of(&self.role, labels)
     }
 
-    fn is_in(&self, labels: &Labels) -> bool {
-        self.object.is_some() && self.object_of(labels) == self.object
+    fn is_in(&self, labels: &Labels, on_direct: bool) -> bool {
+        let mut needed = self
+            .proofs
+            .iter()
+            .filter(|proof| proof.on_direct || !on_direct);
+        self.object.is_some()
+            && self.object_of(labels) == self.object
+            && needed.all(|proof| labels.get(&proof.label) == Some(&proof.value))
     }
 
     /// Where it stands with a side that shows discovered labels.
-    pub fn sight(&self, targets: &Targets) -> Sight {
-        let mine = |t: &Active| t.scrape_pool == self.job && self.is_in(&t.discovered_labels);
+    pub fn sight(&self, targets: &Targets, side: Side) -> Sight {
+        let on_direct = side == Side::Direct;
+        let mine =
+            |t: &Active| t.scrape_pool == self.job && self.is_in(&t.discovered_labels, on_direct);
         if targets.active_targets.iter().any(mine) {
             return Sight::Active;
         }
         let dropped = targets
             .dropped_targets
             .iter()
-            .any(|t| t.scrape_pool == self.job && self.is_in(&t.discovered_labels));
+            .any(|t| t.scrape_pool == self.job && self.is_in(&t.discovered_labels, on_direct));
         if dropped {
             Sight::Dropped
         } else {
@@ -147,10 +279,11 @@ impl Marker {
         }
     }
 
-    /// Whether a side that shows no discovered labels has it, by the outcome that the direct side shows.
-    pub fn is_in_outcome(&self, direct: &Targets, other: &Targets) -> bool {
-        let mine = |t: &&Active| t.scrape_pool == self.job && self.is_in(&t.discovered_labels);
-        let Some(active) = direct.active_targets.iter().find(mine) else {
+    /// Whether a side that shows no discovered labels has it, by the outcome that another side shows.
+    pub fn is_in_outcome(&self, shown: &Targets, other: &Targets) -> bool {
+        let mine =
+            |t: &&Active| t.scrape_pool == self.job && self.is_in(&t.discovered_labels, true);
+        let Some(active) = shown.active_targets.iter().find(mine) else {
             return false;
         };
         other
@@ -159,38 +292,15 @@ impl Marker {
             .any(|t| is_same_outcome(t, active))
     }
 
-    /// Whether these discovered labels are those of any marker.
+    /// Whether these discovered labels are those of any marker, or of a companion of one.
     pub fn is_marker(labels: &Labels) -> bool {
-        let named = |role: &str| labels.get(&format!("__meta_kubernetes_{role}_name"));
-        ["pod", "node"]
-            .iter()
-            .any(|role| named(role).is_some_and(|n| n.starts_with(PREFIX)))
+        let object = role_of(labels).and_then(|role| object_of(role, labels));
+        object.is_some_and(|object| object.name.starts_with(PREFIX))
     }
 }
-
-const PREFIX: &str = "periplus-marker-";
 
 fn is_same_outcome(a: &Active, b: &Active) -> bool {
     (&a.scrape_pool, &a.labels, &a.scrape_url) == (&b.scrape_pool, &b.labels, &b.scrape_url)
-}
-
-/// The namespaces that a section names.
-pub fn namespaces(section: &Value) -> Vec<String> {
-    let names = section["namespaces"]["names"].as_array();
-    let names = names.into_iter().flatten().filter_map(Value::as_str);
-    names.map(str::to_owned).collect()
-}
-
-/// The selectors of a section for its own role: `(labels, fields)`.
-pub fn selectors(section: &Value) -> (String, String) {
-    let own = section["selectors"].as_array().into_iter().flatten();
-    let own = own.filter(|selector| selector["role"] == section["role"]);
-    let mut found = (String::new(), String::new());
-    for selector in own {
-        let text = |key: &str| selector[key].as_str().unwrap_or_default().to_owned();
-        found = (text("label"), text("field"));
-    }
-    found
 }
 
 fn name(number: u32) -> String {
@@ -202,120 +312,14 @@ fn address(number: u32) -> String {
     format!("10.254.{}.{}", number / 250 % 250, number % 250 + 1)
 }
 
-/// What only the server writes.
-fn strip(object: &mut Value) {
-    if let Some(metadata) = object["metadata"].as_object_mut() {
-        // Owners decide labels, so a copy keeps them.
-        for key in [
-            "uid",
-            "resourceVersion",
-            "creationTimestamp",
-            "generation",
-            "managedFields",
-            "finalizers",
-            "generateName",
-            "deletionTimestamp",
-            "deletionGracePeriodSeconds",
-        ] {
-            metadata.shift_remove(key);
-        }
+/// The same for any family, or for names where addresses are names.
+fn address_like(like: &str, number: u32) -> String {
+    match like.parse::<std::net::IpAddr>() {
+        Ok(std::net::IpAddr::V4(_)) => address(number),
+        Ok(std::net::IpAddr::V6(_)) => format!("fd00:254::{number:x}"),
+        Err(_) => format!("{}.example.com", name(number)),
     }
-}
-
-fn copy_of_pod(mut pod: Value, number: u32) -> Value {
-    strip(&mut pod);
-    pod["metadata"]["name"] = name(number).into();
-    pod["status"]["podIP"] = address(number).into();
-    pod["status"]["podIPs"] = json!([{ "ip": address(number) }]);
-    pod
-}
-
-fn copy_of_node(mut node: Value, number: u32) -> Value {
-    strip(&mut node);
-    node["metadata"]["name"] = name(number).into();
-    if let Some(spec) = node["spec"].as_object_mut() {
-        spec.shift_remove("podCIDR");
-        spec.shift_remove("podCIDRs");
-    }
-    let addresses = node["status"]["addresses"].as_array_mut();
-    for entry in addresses.into_iter().flatten() {
-        let is_ip = entry["address"]
-            .as_str()
-            .is_some_and(|a| a.parse::<std::net::IpAddr>().is_ok());
-        entry["address"] = if is_ip { address(number) } else { name(number) }.into();
-    }
-    node
-}
-
-fn new_pod(section: &Value, number: u32) -> Value {
-    let (labels, fields) = selectors(section);
-    let field = |key: &str| {
-        equalities(&fields)
-            .into_iter()
-            .find(|(k, _)| k == key)
-            .map(|(_, v)| v)
-    };
-    let namespace = namespaces(section).into_iter().next();
-    let namespace = namespace.or_else(|| field("metadata.namespace"));
-    let labels: serde_json::Map<String, Value> = equalities(&labels)
-        .into_iter()
-        .map(|(k, v)| (k, v.into()))
-        .collect();
-    let mut pod = json!({
-        "apiVersion": "v1", "kind": "Pod",
-        "metadata": {"name": name(number), "namespace": namespace.unwrap_or("default".into()),
-                     "labels": labels},
-        "spec": {"containers": [{"name": "marker", "image": "registry.example.com/marker:1",
-                                 "ports": [{"name": "http", "containerPort": 80}]}]},
-        "status": {"phase": field("status.phase").unwrap_or("Running".into()),
-                   "podIP": address(number), "podIPs": [{"ip": address(number)}]},
-    });
-    if let Some(node) = field("spec.nodeName") {
-        pod["spec"]["nodeName"] = node.into();
-    }
-    pod
-}
-
-fn new_node(section: &Value, number: u32) -> Value {
-    let labels: serde_json::Map<String, Value> = equalities(&selectors(section).0)
-        .into_iter()
-        .map(|(k, v)| (k, v.into()))
-        .collect();
-    json!({
-        "apiVersion": "v1", "kind": "Node",
-        "metadata": {"name": name(number), "labels": labels},
-        "status": {"addresses": [{"type": "InternalIP", "address": address(number)}],
-                   "daemonEndpoints": {"kubeletEndpoint": {"Port": 10250}}},
-    })
-}
-
-/// The requirements of a selector that ask for one value. What else there is, the server decides.
-fn equalities(selector: &str) -> Vec<(String, String)> {
-    let parts = selector.split(',').filter(|part| !part.contains("!="));
-    parts
-        .filter_map(|part| part.split_once("==").or_else(|| part.split_once('=')))
-        .map(|(key, value)| (key.trim().to_owned(), value.trim().to_owned()))
-        .collect()
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_marker_from_nothing_satisfies_simple_selectors() {
-        let section = json!({"role": "pod", "namespaces": {"names": ["n"]},
-            "selectors": [{"role": "pod", "label": "app=web,tier!=x", "field": "spec.nodeName=a"}]});
-        let pod = new_pod(&section, 7);
-        assert_eq!(pod["metadata"]["labels"], json!({"app": "web"}));
-        assert_eq!(pod["metadata"]["namespace"], "n");
-        assert_eq!(pod["spec"]["nodeName"], "a");
-    }
-
-    #[test]
-    fn addresses_of_markers_are_valid_and_differ() {
-        let all: std::collections::BTreeSet<String> = (1..2_000).map(address).collect();
-        assert_eq!(all.len(), 1_999);
-        assert!(all.iter().all(|a| a.parse::<std::net::Ipv4Addr>().is_ok()));
-    }
-}
+mod tests;

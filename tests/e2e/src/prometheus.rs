@@ -26,7 +26,7 @@ pub struct Prometheus {
 }
 
 /// What a server shows of its targets, in an order of its own.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Targets {
     /// Those that it would scrape.

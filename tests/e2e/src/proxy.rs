@@ -28,6 +28,12 @@ pub enum Mischief {
     None,
     /// This label is missing from every target.
     DropLabel(&'static str),
+    /// This label has this value on every target that has it.
+    WrongLabel(&'static str, &'static str),
+    /// This label keeps the first value that was seen on a target of this address.
+    KeepLabel(&'static str),
+    /// Targets with this value of this label are missing, always.
+    Lose(&'static str, &'static str),
     /// From some time on, every list stays as it is.
     Freeze,
     /// From some time on, every list is this old.
@@ -53,6 +59,8 @@ struct Shared {
     requests: AtomicU64,
     /// What each path answered, and when.
     past: Mutex<HashMap<String, Vec<(Instant, Answer)>>>,
+    /// The first value of a label that each target had.
+    first: Mutex<HashMap<String, Value>>,
 }
 
 #[derive(Clone, Debug)]
@@ -78,6 +86,7 @@ impl Proxy {
                 .build()?,
             requests: AtomicU64::new(0),
             past: Mutex::default(),
+            first: Mutex::default(),
         });
         let task = tokio::spawn(serve(listener, shared.clone()));
         Ok(Self { url, shared, task })
@@ -168,6 +177,17 @@ impl Shared {
                     }
                 }
             }),
+            Mischief::WrongLabel(name, value) => edited(answer, |entries| {
+                for entry in entries {
+                    if let Some(label) = entry["labels"].get_mut(name) {
+                        *label = value.into();
+                    }
+                }
+            }),
+            Mischief::KeepLabel(name) => edited(answer, |entries| self.keep(name, path, entries)),
+            Mischief::Lose(name, value) => edited(answer, |entries| {
+                entries.retain(|entry| entry["labels"][name] != value);
+            }),
             Mischief::Gap if armed && by_reader => {
                 if self.requests.fetch_add(1, Ordering::Relaxed) % 10 == 5 {
                     edited(answer, |entries| drop(entries.pop()))
@@ -178,6 +198,16 @@ impl Shared {
             Mischief::Freeze => self.past(path, answer, armed.then_some(Duration::MAX)),
             Mischief::Delay(delay) => self.past(path, answer, armed.then_some(delay)),
             Mischief::None | Mischief::Gap => answer,
+        }
+    }
+
+    fn keep(&self, name: &str, path: &str, entries: &mut [Value]) {
+        let mut first = self.first.lock().unwrap_or_else(PoisonError::into_inner);
+        for entry in entries {
+            let key = format!("{path} {}", entry["targets"]);
+            if let Some(label) = entry["labels"].get_mut(name) {
+                *label = first.entry(key).or_insert_with(|| label.clone()).clone();
+            }
         }
     }
 

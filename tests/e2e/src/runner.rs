@@ -1,6 +1,7 @@
 //! Runs one script: starts every part, takes the steps, and compares the sides.
 
 mod agree;
+mod twins;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -11,8 +12,9 @@ use reqwest::Client;
 use serde_json::Value;
 use tokio::time::Instant;
 
+use crate::forgive::{Fired, Forgiveness};
 use crate::kube::{Applied, Cluster};
-use crate::marker::Marker;
+use crate::marker::{Marker, Markers};
 use crate::periplus::{Entry, List, Periplus, read_list};
 use crate::process::free_port;
 use crate::prometheus::{Prometheus, Targets};
@@ -34,10 +36,12 @@ pub struct Setup {
     pub directory: PathBuf,
     /// What a proxy before Periplus does.
     pub mischief: Mischief,
+    /// What may differ.
+    pub forgiveness: Forgiveness,
 }
 
 /// A script that passed.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Report {
     /// Steps taken.
     pub steps: usize,
@@ -45,6 +49,8 @@ pub struct Report {
     pub comparisons: usize,
     /// Lists of Periplus read between them.
     pub lists: u64,
+    /// How often each accepted difference was found.
+    pub fired: Fired,
     /// Time from the first step to the last.
     pub took: Duration,
 }
@@ -59,6 +65,8 @@ struct World {
     reader: Reader,
     client: Client,
     jobs: Vec<Value>,
+    forgiveness: Forgiveness,
+    fired: Fired,
     /// What happened since the last comparison.
     between: Between,
     last_step: Instant,
@@ -89,6 +97,7 @@ pub async fn run(script: Script, setup: &Setup) -> anyhow::Result<Report> {
         steps,
         comparisons,
         lists,
+        fired: world.fired,
         took: started.elapsed(),
     })
 }
@@ -128,6 +137,8 @@ impl World {
                 .timeout(Duration::from_secs(10))
                 .build()?,
             jobs,
+            forgiveness: setup.forgiveness.clone(),
+            fired: Fired::new(),
             between: Between::default(),
             last_step: Instant::now(),
             end: None,
@@ -157,6 +168,7 @@ impl World {
                 for patch in patches {
                     self.cluster.patch(patch).await?;
                     self.changed(&patch.object, 1);
+                    self.between.namespaces_changed |= patch.object.kind == "Namespace";
                 }
             }
             Step::Delete(objects) => {
@@ -191,16 +203,18 @@ impl World {
             Applied::Updated if object.get("status").is_some() => 2,
             Applied::Updated => 1,
         };
+        self.between.namespaces_changed |=
+            object["kind"] == "Namespace" && applied == Applied::Updated;
         self.changed(&ObjectName::of(object)?, writes);
         Ok(())
     }
 
     fn changed(&mut self, object: &ObjectName, writes: usize) {
-        let mut name = object.clone();
-        if name.namespace.is_empty() && name.kind != "Node" {
-            "default".clone_into(&mut name.namespace);
-        }
-        *self.between.changes.entry(name).or_default() += writes;
+        *self
+            .between
+            .changes
+            .entry(Cluster::full_name(object))
+            .or_default() += writes;
     }
 
     async fn reload(&mut self, jobs: &[Value]) -> anyhow::Result<()> {
@@ -230,26 +244,32 @@ impl World {
 
     async fn compare(&mut self, within: Duration, empty: bool) -> anyhow::Result<()> {
         let shown = self.servers[0].targets().await?;
-        let markers = Marker::write_all(&self.cluster, &self.jobs, &shown).await?;
-        let agreed = self.agree(&markers, within).await?;
+        let namespaces_changed = self.between.namespaces_changed;
+        let markers = Markers::write(&self.cluster, &self.jobs, &shown, namespaces_changed).await?;
+        for namespace in &markers.namespaces {
+            self.changed(&ObjectName::named("Namespace", "", namespace), 1);
+        }
+        let agreed = self.agree(&markers.all, within).await?;
         let is_real = |labels| !Marker::is_marker(labels);
         let real = agreed
+            .targets
             .active_targets
             .iter()
             .any(|t| is_real(&t.discovered_labels))
             || agreed
+                .targets
                 .dropped_targets
                 .iter()
                 .any(|t| is_real(&t.discovered_labels));
         if !real && !empty {
             bail!("there are no targets at all, and the step does not say `empty: true`");
         }
-        self.judge(&agreed).await?;
+        self.judge(&agreed.targets).await?;
         self.comparisons += 1;
-        for marker in markers.iter().filter_map(|m| m.object.as_ref()) {
-            self.cluster.delete(marker).await?;
+        for (name, times) in agreed.fired {
+            *self.fired.entry(name).or_default() += times;
         }
-        Ok(())
+        markers.delete(&self.cluster).await
     }
 
     /// Looks back on the lists read since the last comparison.

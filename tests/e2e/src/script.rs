@@ -130,6 +130,15 @@ impl Step {
 // === impl ObjectName ===
 
 impl ObjectName {
+    /// From its parts.
+    pub fn named(kind: &str, namespace: &str, name: &str) -> Self {
+        Self {
+            kind: kind.to_owned(),
+            namespace: namespace.to_owned(),
+            name: name.to_owned(),
+        }
+    }
+
     /// The name of an object.
     pub fn of(object: &Value) -> anyhow::Result<Self> {
         let metadata = object

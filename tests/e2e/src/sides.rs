@@ -88,14 +88,39 @@ pub fn sections(job: &Value) -> Vec<Value> {
         .unwrap_or_default()
 }
 
+/// The namespaces that a section names.
+pub fn namespaces(section: &Value) -> Vec<String> {
+    let names = section["namespaces"]["names"].as_array();
+    let names = names.into_iter().flatten().filter_map(Value::as_str);
+    names.map(str::to_owned).collect()
+}
+
+/// The selectors of a section for one role: `(labels, fields)`.
+pub fn selectors(section: &Value, role: &str) -> (String, String) {
+    let own = section["selectors"].as_array().into_iter().flatten();
+    let own = own.filter(|selector| selector["role"] == role);
+    let mut found = (String::new(), String::new());
+    for selector in own {
+        let text = |key: &str| selector[key].as_str().unwrap_or_default().to_owned();
+        found = (text("label"), text("field"));
+    }
+    found
+}
+
+/// Whether a section attaches this kind of metadata.
+pub fn attaches(section: &Value, what: &str) -> bool {
+    section["attach_metadata"][what] == Value::Bool(true)
+}
+
 fn with_kubeconfig(job: &Value, kubeconfig: &Path) -> Value {
     let mut job = job.clone();
-    if let Some(sections) = job["kubernetes_sd_configs"].as_array_mut() {
-        for section in sections {
+    for key in ["kubernetes_sd_configs", "kubernetes_resource_sd_configs"] {
+        let sections = job.get_mut(key).and_then(Value::as_array_mut);
+        for section in sections.into_iter().flatten() {
             section["kubeconfig_file"] = kubeconfig.display().to_string().into();
         }
     }
-    without_nulls(job)
+    job
 }
 
 /// Everything stays but where the targets come from.
@@ -134,16 +159,6 @@ fn taken_as_is(job: &Value, periplus: &str) -> Value {
 
 fn http_sd(url: &str) -> Value {
     json!([{"url": url, "refresh_interval": "500ms"}])
-}
-
-/// An indexed assignment above leaves `null` where a job has no such key.
-fn without_nulls(mut job: Value) -> Value {
-    if let Some(map) = job.as_object_mut()
-        && map.get("kubernetes_sd_configs").is_some_and(Value::is_null)
-    {
-        map.shift_remove("kubernetes_sd_configs");
-    }
-    job
 }
 
 fn text(value: &Value) -> String {

@@ -4,7 +4,7 @@
 //! and was not removed in between must be in every list read during the stretch, as it was at the one end or
 //! at the other. Objects changed more than once are left out: what they look like in between, only they know.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -13,6 +13,7 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use crate::compare::title;
+use crate::facts::{related, role_of};
 use crate::periplus::{Entry, List, read_list};
 use crate::prometheus::{Active, Labels, Targets};
 use crate::script::ObjectName;
@@ -27,9 +28,12 @@ pub const USER_AGENT: &str = "periplus-e2e-reader";
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Origin {
     job: String,
-    object: ObjectName,
-    /// Tells an object from one of the same name made later; nodes show none.
+    /// The objects that its labels come from.
+    objects: BTreeSet<ObjectName>,
+    /// Tells an object from one of the same name made later; not all show one.
     uid: String,
+    /// What a person knows it by.
+    title: String,
     /// Address, container and port.
     detail: Vec<String>,
 }
@@ -78,14 +82,17 @@ pub struct Between {
     pub reloads: usize,
     /// How often Periplus was restarted.
     pub restarts: usize,
+    /// Whether a namespace was changed in place.
+    pub namespaces_changed: bool,
 }
 
 // === impl Between ===
 
 impl Between {
-    /// How often the targets of an object may have changed.
-    fn changes_of(&self, object: &ObjectName) -> usize {
-        self.changes.get(object).copied().unwrap_or(0) + self.reloads
+    /// How often a target that has its labels from these objects may have changed.
+    fn changes_of(&self, objects: &BTreeSet<ObjectName>) -> usize {
+        let changes = objects.iter().filter_map(|object| self.changes.get(object));
+        changes.sum::<usize>() + self.reloads
     }
 }
 
@@ -150,7 +157,7 @@ impl Reader {
             let Some(new) = after.targets.get(origin) else {
                 continue;
             };
-            if between.changes_of(&origin.object) > 1 {
+            if between.changes_of(&origin.objects) > 1 {
                 continue;
             }
             let mut lists = readings.iter().filter(|r| r.job == origin.job);
@@ -159,7 +166,7 @@ impl Reader {
                     "job `{}`, target {}: its object was there throughout, but a list read {:.1} s \
                      after the start of the script lacks it",
                     origin.job,
-                    title_of(origin),
+                    origin.title,
                     (gap.at - self.start).as_secs_f64()
                 ));
             }
@@ -236,52 +243,23 @@ fn is_entry_of(entry: &Entry, active: &Active) -> bool {
 }
 
 fn origin(active: &Active) -> Option<Origin> {
-    let get = |key: &str| active.discovered_labels.get(key).cloned();
-    let text = |key: &str| get(key).unwrap_or_default();
-    let (kind, name) = [("Pod", "pod"), ("Node", "node"), ("Service", "service")]
-        .iter()
-        .find_map(|(kind, role)| Some((*kind, get(&format!("__meta_kubernetes_{role}_name"))?)))?;
-    let namespace = if kind == "Node" {
-        String::new()
-    } else {
-        text("__meta_kubernetes_namespace")
-    };
+    let labels = &active.discovered_labels;
+    let text = |key: &str| labels.get(key).cloned().unwrap_or_default();
+    role_of(labels)?;
     let detail = [
         "__address__",
+        "__meta_kubernetes_ingress_path",
         "__meta_kubernetes_pod_container_name",
         "__meta_kubernetes_pod_container_port_name",
         "__meta_kubernetes_pod_container_port_protocol",
     ];
     Some(Origin {
         job: active.scrape_pool.clone(),
-        object: ObjectName {
-            kind: kind.to_owned(),
-            namespace,
-            name,
-        },
+        objects: related(labels),
         uid: text("__meta_kubernetes_pod_uid"),
+        title: title(labels, &Labels::new()),
         detail: detail.iter().map(|key| text(key)).collect(),
     })
-}
-
-fn title_of(origin: &Origin) -> String {
-    let mut labels = Labels::new();
-    labels.insert(
-        "__address__".into(),
-        origin.detail.first().cloned().unwrap_or_default(),
-    );
-    let role = origin.object.kind.to_lowercase();
-    labels.insert(
-        format!("__meta_kubernetes_{role}_name"),
-        origin.object.name.clone(),
-    );
-    if !origin.object.namespace.is_empty() {
-        labels.insert(
-            "__meta_kubernetes_namespace".into(),
-            origin.object.namespace.clone(),
-        );
-    }
-    title(&labels, &Labels::new())
 }
 
 #[cfg(test)]
@@ -296,15 +274,11 @@ mod tests {
     }
 
     fn end(address: &str, entry: Entry) -> End {
-        let object = ObjectName {
-            kind: "Pod".into(),
-            namespace: "n".into(),
-            name: address.to_owned(),
-        };
         let origin = Origin {
             job: "j".into(),
-            object,
+            objects: BTreeSet::from([ObjectName::named("Pod", "n", address)]),
             uid: "u".into(),
+            title: format!("`n/{address}`"),
             detail: vec![address.to_owned()],
         };
         End {
@@ -338,7 +312,7 @@ mod tests {
         let bad = reader(&[&["a"], &["b"], &["a"]]);
         let complaints = bad.judge(&steady, &steady, &quiet);
         assert_eq!(complaints.len(), 1);
-        assert!(complaints[0].contains("target `n/a a`"), "{complaints:?}");
+        assert!(complaints[0].contains("target `n/a`"), "{complaints:?}");
     }
 
     #[tokio::test]
@@ -370,7 +344,15 @@ mod tests {
     #[tokio::test]
     async fn a_target_changed_once_may_be_as_before_or_as_after() {
         let (before, after) = (end("a", entry("a1")), end("a", entry("a2")));
-        let object = before.targets.keys().next().unwrap().object.clone();
+        let object = before
+            .targets
+            .keys()
+            .next()
+            .unwrap()
+            .objects
+            .first()
+            .unwrap()
+            .clone();
         let between = |writes| Between {
             changes: BTreeMap::from([(object.clone(), writes)]),
             ..Between::default()
