@@ -2,6 +2,11 @@
 //!
 //! Everything follows from the seed: the same seed gives the same objects and the same sequence of changes.
 
+mod baseline;
+mod change;
+mod cluster;
+mod managed;
+mod objects;
 mod pod;
 
 use std::time::Duration;
@@ -11,6 +16,8 @@ use serde_json::{Value, json};
 use crate::KubeApi;
 use crate::write::timestamp;
 
+pub use change::{Change, Name};
+pub use cluster::{Cluster, ENDPOINTS_PER_SLICE, PROBES, PodRef};
 pub use pod::pod;
 
 /// What to fill a server with.
