@@ -75,6 +75,8 @@ impl Metrics {
     /// Labels as they are written, and the value. (No label value here holds a comma.)
     fn samples<'a>(&'a self, metric: &'a str) -> impl Iterator<Item = (&'a str, f64)> {
         self.0.lines().filter_map(move |line| {
+            // Behind that stands an example of what was counted.
+            let line = line.split(" # ").next()?;
             let rest = line.strip_prefix(metric)?;
             let (labels, value) = match rest.strip_prefix('{') {
                 Some(rest) => rest.rsplit_once("} ")?,
