@@ -26,7 +26,7 @@ impl Machine {
             processors: std::thread::available_parallelism().map_or(0, usize::from),
             model,
             memory_gigabytes: (kilobytes / 1e5).round() / 10.0,
-            kernel: read("/proc/sys/kernel/osrelease")?.trim().to_owned(),
+            kernel: kernel()?,
         })
     }
 }
@@ -44,6 +44,13 @@ impl std::fmt::Display for Machine {
             "{processors} processors ({model}), {memory_gigabytes} GB, Linux {kernel}"
         )
     }
+}
+
+/// The version alone: what a distribution or a provider adds to it names no one else's machine.
+fn kernel() -> anyhow::Result<String> {
+    let release = read("/proc/sys/kernel/osrelease")?;
+    let version = release.trim().split('-').next();
+    Ok(version.unwrap_or_default().to_owned())
 }
 
 fn read(path: &str) -> anyhow::Result<String> {

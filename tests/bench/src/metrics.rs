@@ -38,7 +38,7 @@ impl Metrics {
         let mut buckets = self.buckets(metric);
         let before = earlier.buckets(metric);
         for (bound, count) in &mut buckets {
-            let same = before.iter().find(|(b, _)| b == bound);
+            let same = before.iter().find(|(b, _)| b.total_cmp(bound).is_eq());
             *count -= same.map_or(0.0, |(_, count)| *count);
         }
         let total = buckets.last().map(|(_, count)| *count)?;
@@ -56,7 +56,10 @@ impl Metrics {
             let Some(bound) = bound.and_then(|text| text.parse::<f64>().ok()) else {
                 continue;
             };
-            match buckets.iter_mut().find(|(b, _)| *b == bound) {
+            match buckets
+                .iter_mut()
+                .find(|(b, _)| b.total_cmp(&bound).is_eq())
+            {
                 Some((_, count)) => *count += value,
                 None => buckets.push((bound, value)),
             }

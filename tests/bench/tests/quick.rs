@@ -1,6 +1,9 @@
 //! The benchmarks run, with small numbers. What needs the host's binary or the real API server is left out
 //! where these are not built.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests too")]
+
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -15,7 +18,12 @@ fn built(path: PathBuf) -> Option<PathBuf> {
     if path.is_file() {
         return Some(path);
     }
-    eprintln!("SKIPPED: `{}` is not built", path.display());
+    // With nobody listening there is nothing to say.
+    let _ = writeln!(
+        std::io::stderr(),
+        "SKIPPED: `{}` is not built",
+        path.display()
+    );
     None
 }
 

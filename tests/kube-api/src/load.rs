@@ -259,6 +259,12 @@ impl Random {
         )
     }
 
+    /// 64 hexadecimal digits.
+    pub(crate) fn digest(&mut self) -> String {
+        let [a, b, c, d] = [self.next(), self.next(), self.next(), self.next()];
+        format!("{a:016x}{b:016x}{c:016x}{d:016x}")
+    }
+
     /// Letters and digits as they end generated names.
     pub(crate) fn suffix(&mut self, length: usize) -> String {
         const ALPHABET: &[u8] = b"bcdfghjklmnpqrstvwxz2456789";

@@ -16,91 +16,84 @@ pub(crate) fn write(results: &Results) -> Result<String, fmt::Error> {
     let mut text = String::new();
     writeln!(text, "{}", results.machine)?;
     for run in &results.runs {
-        let Run {
-            pods,
-            nodes,
-            services,
-            targets,
-            ..
-        } = run;
-        let jobs = run.jobs.name();
-        writeln!(
-            text,
-            "\n{pods} Pods, {nodes} nodes, {services} services; jobs: {jobs}; {targets} targets"
-        )?;
-        row(&mut text, "first sync", run.sync_seconds, "s", "")?;
-        row(
-            &mut text,
-            "first sync, CPU, settled",
-            run.sync_cpu_seconds,
-            "s",
-            "",
-        )?;
-        let limited = run.jobs == Jobs::One && run.pods == LIMITS_AT;
-        let resident = run.resident_bytes as f64;
-        let peak = run.peak_bytes as f64;
-        row(
-            &mut text,
-            "memory, settled",
-            resident / 1e6,
-            "MB",
-            &verdict(limited, resident, RESIDENT_LIMIT),
-        )?;
-        row(
-            &mut text,
-            "memory, peak",
-            peak / 1e6,
-            "MB",
-            &verdict(limited, peak, PEAK_LIMIT),
-        )?;
-        let with_lists = run.resident_with_lists_bytes as f64 / 1e6;
-        row(
-            &mut text,
-            "memory, every list read once",
-            with_lists,
-            "MB",
-            "",
-        )?;
-        row(
-            &mut text,
-            "lists, size",
-            run.lists_bytes as f64 / 1e6,
-            "MB",
-            "",
-        )?;
-        for cost in &run.costs {
-            row(
-                &mut text,
-                &format!("CPU per {}", cost.what),
-                cost.each() * 1e6,
-                "us",
-                "",
-            )?;
-        }
-        match run.rederived {
-            Some(groups) => {
-                let verdict = if groups == 0.0 {
-                    "aim: 0, reached"
-                } else {
-                    "aim: 0, MISSED"
-                };
-                row(
-                    &mut text,
-                    "groups derived anew by node heartbeats",
-                    groups,
-                    "",
-                    verdict,
-                )?;
-            }
-            None => writeln!(
-                text,
-                "  groups derived anew by node heartbeats: this Periplus does not count them"
-            )?,
-        }
+        write_run(&mut text, run)?;
     }
     slopes(&mut text, results)?;
     clusters(&mut text, results)?;
     Ok(text)
+}
+
+fn write_run(text: &mut String, run: &Run) -> fmt::Result {
+    let Run {
+        pods,
+        nodes,
+        services,
+        targets,
+        ..
+    } = run;
+    let jobs = run.jobs.name();
+    writeln!(
+        text,
+        "\n{pods} Pods, {nodes} nodes, {services} services; jobs: {jobs}; {targets} targets"
+    )?;
+    row(text, "first sync", run.sync_seconds, "s", "")?;
+    row(
+        text,
+        "first sync, CPU, settled",
+        run.sync_cpu_seconds,
+        "s",
+        "",
+    )?;
+    let limited = run.jobs == Jobs::One && run.pods == LIMITS_AT;
+    let resident = run.resident_bytes as f64;
+    let peak = run.peak_bytes as f64;
+    row(
+        text,
+        "memory, settled",
+        resident / 1e6,
+        "MB",
+        &verdict(limited, resident, RESIDENT_LIMIT),
+    )?;
+    row(
+        text,
+        "memory, peak",
+        peak / 1e6,
+        "MB",
+        &verdict(limited, peak, PEAK_LIMIT),
+    )?;
+    let with_lists = run.resident_with_lists_bytes as f64 / 1e6;
+    row(text, "memory, every list read once", with_lists, "MB", "")?;
+    row(text, "lists, size", run.lists_bytes as f64 / 1e6, "MB", "")?;
+    for cost in &run.costs {
+        row(
+            text,
+            &format!("CPU per {}", cost.what),
+            cost.each() * 1e6,
+            "us",
+            "",
+        )?;
+    }
+    match run.rederived {
+        Some(groups) => {
+            let verdict = if groups == 0.0 {
+                "aim: 0, reached"
+            } else {
+                "aim: 0, MISSED"
+            };
+            row(
+                text,
+                "groups derived anew by node heartbeats",
+                groups,
+                "",
+                verdict,
+            )?;
+        }
+        None => writeln!(
+            text,
+            "  groups derived anew by node heartbeats: this Periplus does not count them"
+        )?,
+    }
+    Ok(())
 }
 
 /// Bytes per further Pod, from the smallest size to the largest.

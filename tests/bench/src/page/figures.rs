@@ -7,6 +7,9 @@ use super::chart::{Bars, Chart, Scale};
 use crate::jobs::Jobs;
 use crate::{kubernetes, peers};
 
+/// How a figure is read from the latencies of a peer.
+type Share = fn(&peers::Latency) -> Option<f64>;
+
 /// Prometheus beside Periplus.
 pub(super) fn peers(results: &peers::Results, folder: &str) -> Result<Part, fmt::Error> {
     let mut text = String::new();
@@ -42,7 +45,7 @@ pub(super) fn peers(results: &peers::Results, folder: &str) -> Result<Part, fmt:
             ratio.jobs.name(),
             figure(ratio.prometheus),
             figure(ratio.periplus),
-            ratio.ratio,
+            ratio.part,
             ratio.bar,
             unit = ratio.unit,
         )?;
@@ -224,7 +227,7 @@ fn cpu_beside(results: &peers::Results) -> String {
 }
 
 fn latency_beside(results: &peers::Results) -> String {
-    let shares: [(&str, fn(&peers::Latency) -> Option<f64>); 4] = [
+    let shares: [(&str, Share); 4] = [
         ("p50", |latency| latency.p50_seconds),
         ("p90", |latency| latency.p90_seconds),
         ("p99", |latency| latency.p99_seconds),

@@ -17,7 +17,8 @@ pub(crate) struct Ratio {
     pub(crate) unit: String,
     pub(crate) prometheus: f64,
     pub(crate) periplus: f64,
-    pub(crate) ratio: f64,
+    /// Periplus' part of Prometheus' figure.
+    pub(crate) part: f64,
     pub(crate) bar: f64,
 }
 
@@ -65,7 +66,7 @@ const OWN_BAR_SECONDS: f64 = 0.010;
 impl Ratio {
     /// Whether it is within its bar.
     pub(crate) fn is_within(&self) -> bool {
-        self.ratio <= self.bar
+        self.part <= self.bar
     }
 }
 
@@ -117,7 +118,7 @@ fn ratio(what: &str, jobs: Jobs, unit: &str, both: (f64, f64), bar: f64) -> Rati
         unit: unit.to_owned(),
         prometheus,
         periplus,
-        ratio: periplus / prometheus,
+        part: periplus / prometheus,
         bar,
     }
 }
@@ -193,7 +194,7 @@ fn write_ratios(text: &mut String, results: &Results) -> fmt::Result {
             text,
             "{what:<24} {:<5} {prometheus:>12.theirs$} {periplus:>12.ours$} {unit:<2} {:>8.4} {bar:>8}{verdict}",
             ratio.jobs.name(),
-            ratio.ratio,
+            ratio.part,
         )?;
     }
     Ok(())

@@ -123,7 +123,7 @@ fn status(app: &str, cluster: &Cluster, pod: PodRef, random: &mut Random) -> Val
     let address = cluster.address(pod);
     let host = objects::node_address(cluster.node_of(pod.place));
     let mut container = |name: &str, image: &str| {
-        let digest: String = (0..4).map(|_| format!("{:016x}", random.next())).collect();
+        let digest = random.digest();
         json!({
             "name": name, "image": image, "imageID": format!("{image}@sha256:{digest}"),
             "containerID": format!("containerd://{digest}"), "ready": true, "started": true,

@@ -133,7 +133,7 @@ pub(super) fn conditions(heartbeat: &str) -> Value {
 
 fn image(number: usize, random: &mut Random) -> Value {
     let repository = format!("registry.example.com/platform/workload-agent-{number:02}");
-    let digest: String = (0..4).map(|_| format!("{:016x}", random.next())).collect();
+    let digest = random.digest();
     let size = 20_000_000 + random.below(400_000_000);
     json!({
         "names": [format!("{repository}@sha256:{digest}"), format!("{repository}:v1.{number}.0")],
