@@ -8,6 +8,7 @@ use periplus_core::name::NameScheme;
 use periplus_core::relabel::Rule;
 use periplus_core::target::ScrapeDefaults;
 
+use crate::kubernetes::ClusterEntry;
 use crate::plugin::{PluginConfig, TransformerConfig};
 use crate::section::Section;
 
@@ -20,6 +21,8 @@ pub struct Config {
     pub jobs: Vec<Arc<Job>>,
     /// The plugins to load.
     pub plugins: Vec<PluginConfig>,
+    /// The clusters that sections may name, in the order of the file.
+    pub clusters: Vec<ClusterEntry>,
 }
 
 /// One scrape configuration: what feeds it and what happens to its targets.

@@ -1,4 +1,12 @@
-//! `kubernetes_sd_configs`, resolved.
+//! `kubernetes_sd_configs`, resolved, and what belongs to it: clusters and other kinds of objects.
+
+mod cluster;
+mod needs;
+mod patterns;
+mod pointer;
+mod resource;
+mod rows;
+mod selector;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -7,6 +15,16 @@ use serde::{Serialize, Serializer};
 use url::Url;
 
 use crate::http_client::HttpClientConfig;
+
+pub use cluster::{ClusterAccess, ClusterEntry, ClusterSelection, FolderSelection, NamedCluster};
+pub use needs::Need;
+pub use patterns::NamePatterns;
+pub use pointer::{Pointer, Segment};
+pub use resource::{KubernetesResourceSection, ResourceName};
+pub use rows::{ResourceRow, ResourceRows};
+pub use selector::{
+    FieldRequirement, FieldSelector, LabelOperator, LabelRequirement, LabelSelector,
+};
 
 /// One section of `kubernetes_sd_configs`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -26,6 +44,10 @@ pub struct KubernetesSection {
     pub attach_metadata: AttachMetadata,
     /// How to talk to `api_server`.
     pub http_client: HttpClientConfig,
+    /// Which of the file's clusters are read, instead of the one that the keys above lead to.
+    pub clusters: Option<ClusterSelection>,
+    /// Annotations that are left out, of all objects.
+    pub drop_annotations: NamePatterns,
 }
 
 /// The kind of object that becomes a target.
@@ -81,21 +103,58 @@ pub struct AttachMetadata {
     pub cronjob: bool,
 }
 
-/// A URL as it may be shown: a password in it is replaced.
 #[expect(
     clippy::ref_option,
     reason = "serde hands over a reference to the field"
 )]
 fn redacted_url<S: Serializer>(url: &Option<Url>, serializer: S) -> Result<S::Ok, S::Error> {
-    let Some(url) = url else {
-        return serializer.serialize_none();
-    };
-    let mut url = url.clone();
-    if url.password().is_some() {
-        // Fails only for URLs that cannot hold a password, and this one does.
-        let _ = url.set_password(Some("xxxxx"));
+    match url {
+        Some(url) => cluster::redacted(url, serializer),
+        None => serializer.serialize_none(),
     }
-    serializer.serialize_str(url.as_str())
+}
+
+// === impl KubernetesSection ===
+
+impl KubernetesSection {
+    /// A section with nothing but its role written.
+    #[must_use]
+    pub fn new(role: Role) -> Self {
+        Self {
+            role,
+            api_server: None,
+            kubeconfig_file: None,
+            namespaces: Namespaces::default(),
+            selectors: Vec::new(),
+            attach_metadata: AttachMetadata::default(),
+            http_client: HttpClientConfig::default(),
+            clusters: None,
+            drop_annotations: NamePatterns::default(),
+        }
+    }
+
+    /// How to reach the cluster; [`ClusterAccess::Local`], and of no meaning, with `clusters`.
+    #[must_use]
+    pub fn access(&self) -> ClusterAccess {
+        match (&self.kubeconfig_file, &self.api_server) {
+            (Some(file), _) => ClusterAccess::Kubeconfig {
+                file: file.clone(),
+                context: None,
+            },
+            (None, Some(url)) => ClusterAccess::Server {
+                url: url.clone(),
+                http: Box::new(self.http_client.clone()),
+            },
+            (None, None) => ClusterAccess::Local,
+        }
+    }
+
+    pub(crate) fn secrets(&self) -> Vec<&str> {
+        let mut secrets = self.http_client.secrets();
+        secrets.extend(self.api_server.iter().filter_map(|url| url.password()));
+        secrets.extend(self.clusters.iter().flat_map(ClusterSelection::secrets));
+        secrets
+    }
 }
 
 // === impl Role ===

@@ -8,7 +8,7 @@ use crate::diagnostic::{ConfigErrors, Diagnostic};
 use crate::options::LoadOptions;
 use crate::places::Places;
 use crate::plugin::PluginConfig;
-use crate::read::{Context, read_document, read_plugins};
+use crate::read::{ClusterList, Context, read_document, read_plugins};
 use crate::yaml::{self, Report, Value};
 
 /// A configuration and what may be wrong with it.
@@ -107,7 +107,12 @@ fn with_document<T>(
         report: &report,
     });
     let directory = file_name.parent().unwrap_or(Path::new(""));
-    let result = read(root.as_ref(), &Context { directory, options }, &report);
+    let context = Context {
+        directory,
+        options,
+        clusters: &ClusterList::default(),
+    };
+    let result = read(root.as_ref(), &context, &report);
     report.finish().map(|warnings| (result, warnings))
 }
 

@@ -8,7 +8,8 @@ pub type MechanismSet = BTreeSet<String>;
 /// What the host can do, as far as the configuration depends on it.
 #[derive(Clone, Debug, Default)]
 pub struct LoadOptions {
-    /// Mechanisms that plugins serve, beyond `static`, `file` and `kubernetes`.
+    /// Mechanisms that plugins serve, beyond `static`, `file`, `kubernetes` and
+    /// `kubernetes_resource`.
     pub mechanisms: MechanismSet,
     /// Whether a mechanism that nobody serves is a warning rather than an error.
     pub allow_missing: bool,

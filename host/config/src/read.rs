@@ -4,6 +4,7 @@
 //! order of upstream's checks; where a structure has an error in its shape, checks that build on
 //! that shape are left out.
 
+mod clusters;
 mod document;
 mod global;
 mod http_client;
@@ -13,7 +14,7 @@ mod path;
 mod plugins;
 mod relabel;
 mod sections;
-mod selector;
+pub(crate) mod selector;
 mod transformers;
 mod units;
 mod url;
@@ -25,13 +26,17 @@ use periplus_core::duration::PromDuration;
 use crate::options::LoadOptions;
 use crate::yaml::Value;
 
+pub(crate) use clusters::ClusterList;
 pub(crate) use document::{read_document, read_plugins};
 
 /// What readers need to know beyond the text.
+#[derive(Clone, Copy)]
 pub(crate) struct Context<'a> {
     /// The configuration's directory, with which relative paths are joined.
     pub(crate) directory: &'a Path,
     pub(crate) options: &'a LoadOptions,
+    /// The clusters that sections may name; empty before they are read.
+    pub(crate) clusters: &'a ClusterList,
 }
 
 /// A duration; null is zero.

@@ -7,14 +7,14 @@ use std::time::Duration;
 use periplus_core::{ContentHash, PromDuration, TargetGroup};
 use serde_json::json;
 
-use crate::kubernetes::KubernetesSection;
+use crate::kubernetes::{KubernetesResourceSection, KubernetesSection};
 use crate::plugin::PluginSection;
 use crate::secret::SHOWN;
 
 /// One element of a `<mechanism>_sd_configs` list, or all of a job's `static_configs`.
 #[derive(Clone, Debug)]
 pub struct Section {
-    /// The mechanism: `static`, `file`, `kubernetes`, or one that a plugin serves.
+    /// The mechanism: `static`, `file`, `kubernetes`, `kubernetes_resource`, or one that a plugin serves.
     pub mechanism: String,
     /// Where it stands, such as `scrape_configs[0].kubernetes_sd_configs[1]`.
     pub key_path: String,
@@ -36,6 +36,8 @@ pub enum SectionKind {
     File(FileSection),
     /// `kubernetes_sd_configs`.
     Kubernetes(KubernetesSection),
+    /// `kubernetes_resource_sd_configs`.
+    KubernetesResource(KubernetesResourceSection),
     /// A mechanism that a plugin serves.
     Plugin(PluginSection),
     /// A mechanism that nobody serves, allowed by [`LoadOptions::allow_missing`].
@@ -69,6 +71,9 @@ impl Section {
                 "refresh_interval": shown_duration(file.refresh_interval),
             }),
             SectionKind::Kubernetes(section) => serde_json::to_value(section).unwrap_or_default(),
+            SectionKind::KubernetesResource(section) => {
+                serde_json::to_value(section).unwrap_or_default()
+            }
             SectionKind::Plugin(section) => json!({
                 "config": without_secrets(&section.config),
                 "refresh_interval": shown_duration(section.refresh_interval),

@@ -161,67 +161,6 @@ fn jobs_are_checked_as_upstream() {
 }
 
 #[test]
-fn kubernetes_sections_are_checked_as_upstream() {
-    for (section, expected) in [
-        (
-            "{}",
-            "role missing (one of: pod, service, endpoints, endpointslice, node, ingress)",
-        ),
-        (
-            "{role: pod, bearer_token: a, bearer_token_file: b, api_server: 'http://h'}",
-            "at most one of bearer_token & bearer_token_file must be configured",
-        ),
-        (
-            "{role: pod, kubeconfig_file: k, api_server: 'http://h'}",
-            "cannot use 'kubeconfig_file' and 'api_server' simultaneously",
-        ),
-        (
-            "{role: pod, kubeconfig_file: k, basic_auth: {}}",
-            "cannot use a custom HTTP client configuration together with 'kubeconfig_file'",
-        ),
-        (
-            "{role: pod, follow_redirects: false}",
-            "to use custom HTTP client configuration please provide the 'api_server' URL explicitly",
-        ),
-        (
-            "{role: pod, api_server: 'http://h', namespaces: {own_namespace: true}}",
-            "cannot use 'api_server' and 'namespaces.own_namespace' simultaneously",
-        ),
-        (
-            "{role: pod, kubeconfig_file: k, namespaces: {own_namespace: true}}",
-            "cannot use 'kubeconfig_file' and 'namespaces.own_namespace' simultaneously",
-        ),
-        (
-            "{role: pod, selectors: [{role: pod}, {role: pod}]}",
-            "duplicated selector role: pod",
-        ),
-        (
-            "{role: endpoints, selectors: [{role: node}]}",
-            "endpoints role supports only pod, service, endpoints selectors",
-        ),
-        (
-            "{role: pod, selectors: [{role: pod, field: metadata.status-Running}]}",
-            "invalid selector: 'metadata.status-Running'; can't understand 'metadata.status-Running'",
-        ),
-        (
-            "{role: pod, selectors: [{role: pod, label: 'x in (a b)'}]}",
-            "unable to parse requirement: found 'b', expected: ',' or ')'",
-        ),
-        ("{role: pod, foo: 1}", "unknown key `foo`"),
-        (
-            "{role: pod, api_server: ':6443'}",
-            "parse \":6443\": missing protocol scheme",
-        ),
-    ] {
-        let error = job_error(&format!("  kubernetes_sd_configs: [{section}]"));
-        assert!(
-            error.ends_with(&format!(": {expected}")),
-            "{section}: {error}"
-        );
-    }
-}
-
-#[test]
 fn http_settings_are_checked_as_upstream() {
     for (lines, expected) in [
         (

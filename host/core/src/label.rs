@@ -117,6 +117,12 @@ impl LabelSet {
         self.values.as_bytes().len()
     }
 
+    /// Whether this is the very set that the other is, and not only an equal one.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.names, &other.names) && self.values.is_same(&other.values)
+    }
+
     fn iter_at(&self, at: usize) -> Iter<'_> {
         Iter {
             set: self,
@@ -163,6 +169,12 @@ impl Hash for LabelSet {
 impl Ord for LabelSet {
     /// By the labels in order, name before value.
     fn cmp(&self, other: &Self) -> Ordering {
+        if Arc::ptr_eq(&self.names, &other.names) {
+            let mut values = (0..self.len()).map(|at| self.value(at).cmp(other.value(at)));
+            return values
+                .find(|order| order.is_ne())
+                .unwrap_or(Ordering::Equal);
+        }
         self.iter().cmp(other.iter())
     }
 }

@@ -1,15 +1,16 @@
 //! One group of a job after its pipeline: the unit in which snapshots change and are rendered.
 
 use std::borrow::Cow;
-use std::sync::{Arc, OnceLock};
+use std::cmp::Ordering;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use periplus_core::hash::ContentHasher;
 use periplus_core::target::Outcome;
 use periplus_core::{ContentHash, LabelSet, TargetGroup};
 
-use crate::render::{self, FinalForm};
-use crate::updates::Entry;
+use crate::discovered::Discovered;
+use crate::render::{self, FinalForm, Lengths};
 
 /// The three stages of a target's labels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -23,43 +24,66 @@ pub enum Stage {
 }
 
 /// Identifies a group within a job: the same over reloads and on every replica.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct GroupKey {
-    /// The mechanism.
-    pub mechanism: Arc<str>,
-    /// The identity of the section that the group comes from.
-    pub section: ContentHash,
+    /// The section that the group comes from.
+    pub section: Arc<SectionKey>,
     /// The group's source within its provider.
     pub source: Arc<str>,
 }
 
+/// Identifies a section within a job. One for all its groups.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SectionKey {
+    /// The mechanism.
+    pub mechanism: Arc<str>,
+    /// The identity of the section.
+    pub identity: ContentHash,
+}
+
 /// A group with what the job's pipeline made of it.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct GroupResult {
-    /// The group as discovered.
-    pub group: Arc<TargetGroup>,
+    discovered: Discovered,
     /// Its targets after the transformers, in the order of the rows that they come from.
     pub targets: Arc<[TargetResult]>,
-    /// Parallel to `targets`; empty when no target is a copy of one elsewhere in the job.
-    copies: Box<[bool]>,
-    /// Parallel to `targets`: what makes an active target the same as another.
-    identities: Arc<[Option<ContentHash>]>,
+    /// What the transformers made; none where none ran, so that the discovered labels are not kept
+    /// twice.
+    edited: Option<Arc<Edited>>,
+    /// Parallel to `targets`; none when no target is a copy of one elsewhere in the job.
+    copies: Option<Arc<Vec<bool>>>,
     form: Arc<FinalForm>,
-    /// What each stage shows; none where it shows nothing.
-    hashes: [Option<ContentHash>; 3],
-    segments: [OnceLock<Bytes>; 3],
+    /// The sum of the identities of the targets that the final stage shows,
+    shown: ContentHash,
+    /// and their number.
+    standing: u32,
+    /// The group's place in its job's index of equal targets.
+    pub(crate) slot: u32,
+    lengths: Lengths,
 }
 
 /// One target of a group.
 #[derive(Clone, Debug)]
 pub struct TargetResult {
-    /// After the transformers, without defaults of the job; none where no transformer ran, so that
-    /// the discovered labels are not kept twice. [`GroupResult::transformed`] gives either.
-    pub transformed: Option<LabelSet>,
     /// What relabeling made of it.
     pub outcome: Outcome,
     /// Index in the group's targets of the row that it comes from.
     pub row: u32,
+    /// What makes an active target the same as another; means nothing of others.
+    identity: Identity,
+}
+
+/// The hash of all that a final target shows; in halves, low one first, since they are kept by the
+/// million, and a whole would be aligned to 16 bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+pub(crate) struct Identity([u64; 2]);
+
+/// Parallel to a result's targets: their labels after the transformers.
+#[derive(Debug)]
+pub(crate) struct Edited {
+    labels: Box<[LabelSet]>,
+    /// The sum of their hashes; none if there are none.
+    hash: Option<ContentHash>,
 }
 
 // === impl Stage ===
@@ -75,90 +99,105 @@ impl GroupKey {
     pub(crate) fn hash_with(&self, content: ContentHash) -> ContentHash {
         let mut hasher = ContentHasher::default();
         hasher
-            .field(self.mechanism.as_bytes())
-            .field(&self.section.0.to_le_bytes())
+            .field(self.section.mechanism.as_bytes())
+            .field(&self.section.identity.0.to_le_bytes())
             .field(self.source.as_bytes())
             .field(&content.0.to_le_bytes());
         hasher.finish()
     }
 }
 
-fn transformed<'a>(group: &TargetGroup, target: &'a TargetResult) -> Cow<'a, LabelSet> {
-    if let Some(labels) = &target.transformed {
-        return Cow::Borrowed(labels);
+impl Ord for GroupKey {
+    /// By section, then by source.
+    fn cmp(&self, other: &Self) -> Ordering {
+        let sections = if Arc::ptr_eq(&self.section, &other.section) {
+            Ordering::Equal
+        } else {
+            self.section.cmp(&other.section)
+        };
+        sections.then_with(|| self.source.cmp(&other.source))
     }
-    let own = group.targets.get(target.row as usize);
-    Cow::Owned(own.map_or_else(LabelSet::default, |own| LabelSet::merge(&group.labels, own)))
+}
+
+impl PartialOrd for GroupKey {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
 }
 
 // === impl GroupResult ===
 
 impl GroupResult {
-    /// The result of a group, none of whose targets is a copy.
-    pub fn new(
-        group: Arc<TargetGroup>,
-        targets: impl Into<Arc<[TargetResult]>>,
+    /// The result of a group, none of whose targets is a copy. `edited` are the targets' labels
+    /// after the transformers, if there are any.
+    pub(crate) fn new(
+        discovered: Discovered,
+        targets: Vec<TargetResult>,
+        edited: Option<Vec<LabelSet>>,
         form: Arc<FinalForm>,
     ) -> Self {
-        let hash = group.content_hash();
-        Self::with_hash(group, hash, targets, form)
-    }
-
-    /// Like [`GroupResult::new`] for a group whose hash is known.
-    pub(crate) fn with_hash(
-        group: Arc<TargetGroup>,
-        hash: ContentHash,
-        targets: impl Into<Arc<[TargetResult]>>,
-        form: Arc<FinalForm>,
-    ) -> Self {
-        let targets = targets.into();
-        let identities = targets.iter().map(|target| match &target.outcome {
-            Outcome::Active(last) => Some(form.identity(&last.labels)),
-            Outcome::Dropped | Outcome::Invalid(_) => None,
-        });
-        let identities: Arc<[_]> = identities.collect();
-        let discovered = (!group.targets.is_empty()).then_some(hash);
-        let untouched = targets.iter().all(|target| target.transformed.is_none());
-        let transformed = if untouched && targets.len() == group.targets.len() {
-            discovered
-        } else {
-            let labels = targets.iter().map(|target| transformed(&group, target));
-            sum(labels.map(|labels| labels.content_hash()))
-        };
-        let hashes = [
-            discovered,
-            transformed,
-            sum(identities.iter().copied().flatten()),
-        ];
-        let (copies, segments) = Default::default();
+        let (shown, standing) = sum(targets.iter().filter_map(TargetResult::identity));
         Self {
-            group,
-            targets,
-            copies,
-            identities,
+            discovered,
+            targets: targets.into(),
+            edited: edited.map(|labels| Arc::new(Edited::new(labels))),
+            copies: None,
             form,
-            hashes,
-            segments,
+            shown,
+            standing,
+            slot: 0,
+            lengths: Lengths::default(),
         }
     }
 
-    /// The targets of one stage as `http_sd` objects joined by commas, without brackets; empty if
-    /// there is no target. Sorted by labels, so that equal targets give equal bytes. Rendered once.
-    pub fn segment(&self, stage: Stage) -> Bytes {
-        self.segments[stage as usize]
-            .get_or_init(|| render::segment(self, stage))
-            .clone()
+    /// What the provider found.
+    pub fn discovered(&self) -> &Discovered {
+        &self.discovered
     }
 
-    /// A target's labels after the transformers, without defaults of the job.
-    pub fn transformed<'a>(&self, target: &'a TargetResult) -> Cow<'a, LabelSet> {
-        transformed(&self.group, target)
+    /// The targets of one stage as `http_sd` objects joined by commas, without brackets; empty if
+    /// there is no target. Sorted by labels, so that equal targets give equal bytes.
+    pub fn segment(&self, stage: Stage) -> Bytes {
+        let mut json = Vec::new();
+        self.render(stage, &mut json);
+        json.into()
+    }
+
+    /// Appends the segment of a stage to `json`.
+    pub(crate) fn render(&self, stage: Stage, json: &mut Vec<u8>) {
+        let start = json.len();
+        render::segment(self, stage, json);
+        self.lengths.learn(stage, json.len() - start);
+    }
+
+    /// The length of a stage's segment, if it was rendered before or shows nothing.
+    pub(crate) fn known_length(&self, stage: Stage) -> Option<usize> {
+        match self.stage_hash(stage) {
+            None => Some(0),
+            Some(_) => self.lengths.known(stage),
+        }
+    }
+
+    /// A target's labels after the transformers, without defaults of the job. `group` is the
+    /// result's own, so that it is made once for all its targets.
+    pub fn transformed<'a>(&'a self, group: &TargetGroup, index: usize) -> Cow<'a, LabelSet> {
+        if let Some(edited) = &self.edited {
+            return edited
+                .labels
+                .get(index)
+                .map_or_else(Cow::default, Cow::Borrowed);
+        }
+        let target = self.targets.get(index);
+        let own = target.and_then(|target| group.targets.get(target.row as usize));
+        let labels = own.map(|own| LabelSet::merge(&group.labels, own));
+        Cow::Owned(labels.unwrap_or_default())
     }
 
     /// Whether the target at this index of `targets` is only a copy of one elsewhere in the job
     /// that has the same final labels and URL. Copies are left out of the final stage.
     pub fn is_copy(&self, index: usize) -> bool {
-        self.copies.get(index).copied().unwrap_or(false)
+        let copies = self.copies.as_ref();
+        copies.is_some_and(|copies| copies.get(index).copied().unwrap_or(false))
     }
 
     /// What the final stage leaves out.
@@ -166,61 +205,139 @@ impl GroupResult {
         &self.form
     }
 
-    /// The same result with other copies; what the other stages rendered stays.
-    pub(crate) fn with_copies(&self, copies: Box<[bool]>) -> Self {
-        let mut changed = self.clone();
-        changed.copies = copies;
-        changed.segments[Stage::Final as usize] = OnceLock::new();
-        let standing = changed.identities.iter().enumerate();
-        changed.hashes[Stage::Final as usize] =
-            sum(standing.filter_map(|(index, id)| id.filter(|_| !changed.is_copy(index))));
-        changed
-    }
-
-    /// The group as it went into the pipeline.
-    pub(crate) fn entry(&self) -> Entry {
-        let hash = self.hashes[Stage::Discovered as usize];
-        let hash = hash.unwrap_or_else(|| self.group.content_hash());
-        Entry {
-            group: Arc::clone(&self.group),
-            hash,
+    /// The same result with other copies.
+    pub(crate) fn with_copies(&self, copies: Vec<bool>) -> Self {
+        let is_copy = |index: usize| copies.get(index).copied().unwrap_or(false);
+        let standing = self.targets.iter().enumerate();
+        let standing = standing.filter(|(index, _)| !is_copy(*index));
+        let (shown, standing) = sum(standing.filter_map(|(_, target)| target.identity()));
+        Self {
+            discovered: self.discovered.clone(),
+            targets: Arc::clone(&self.targets),
+            edited: self.edited.clone(),
+            copies: (!copies.is_empty()).then(|| Arc::new(copies)),
+            form: Arc::clone(&self.form),
+            shown,
+            standing,
+            slot: self.slot,
+            lengths: self.lengths.without(Stage::Final),
         }
     }
 
     /// Whether exactly these targets are marked as copies.
     pub(crate) fn has_copies(&self, copies: &[bool]) -> bool {
-        *self.copies == *copies
+        self.copies.as_ref().map_or(&[][..], |known| known) == copies
     }
 
     /// The active targets' identities by index.
-    pub(crate) fn identities(&self) -> impl Iterator<Item = (usize, ContentHash)> {
-        self.identities
+    pub(crate) fn identities(&self) -> impl Iterator<Item = (usize, Identity)> {
+        self.targets
             .iter()
             .enumerate()
-            .filter_map(|(index, id)| Some((index, (*id)?)))
+            .filter_map(|(index, target)| Some((index, target.identity()?)))
     }
 
-    /// The address of the row that a target comes from, as discovered.
-    pub(crate) fn discovered_address(&self, index: usize) -> &str {
-        let Some(target) = self.targets.get(index) else {
-            return "";
-        };
-        let own = self
-            .group
-            .targets
-            .get(target.row as usize)
-            .and_then(|own| own.get("__address__"));
-        own.or_else(|| self.group.labels.get("__address__"))
-            .unwrap_or_default()
+    /// The targets that come from a row, with their labels after the transformers.
+    pub(crate) fn of_row(&self, row: u32) -> impl Iterator<Item = (&TargetResult, &LabelSet)> {
+        let labels = self.edited().unwrap_or_default();
+        let from = self.targets.partition_point(|target| target.row < row);
+        let all = self.targets[from..].iter().zip(labels.iter().skip(from));
+        all.take_while(move |(target, _)| target.row == row)
+    }
+
+    /// The labels after the transformers, parallel to the targets, if there are transformers.
+    pub(crate) fn edited(&self) -> Option<&[LabelSet]> {
+        self.edited.as_ref().map(|edited| &*edited.labels)
     }
 
     /// The hash of what a stage shows; none if it shows nothing.
     pub(crate) fn stage_hash(&self, stage: Stage) -> Option<ContentHash> {
-        self.hashes[stage as usize]
+        let discovered = || {
+            let hash = self.discovered.content_hash();
+            (!self.discovered.is_empty()).then_some(hash)
+        };
+        match (stage, &self.edited) {
+            (Stage::Transformed, Some(edited)) => edited.hash,
+            (Stage::Discovered | Stage::Transformed, _) => discovered(),
+            (Stage::Final, _) => (self.standing > 0).then_some(self.shown),
+        }
     }
 }
 
-/// A hash that forgets order, as a segment does; none if there is nothing.
-fn sum(hashes: impl Iterator<Item = ContentHash>) -> Option<ContentHash> {
-    hashes.reduce(|sum, hash| ContentHash(sum.0.wrapping_add(hash.0)))
+// === impl TargetResult ===
+
+impl TargetResult {
+    pub(crate) fn new(outcome: Outcome, row: u32, form: &FinalForm) -> Self {
+        let identity = match &outcome {
+            Outcome::Active(last) => Identity::new(form.identity(&last.labels)),
+            Outcome::Dropped | Outcome::Invalid(_) => Identity::default(),
+        };
+        Self {
+            outcome,
+            row,
+            identity,
+        }
+    }
+
+    /// The same result, of what is another row now.
+    pub(crate) fn at(&self, row: u32) -> Self {
+        Self {
+            row,
+            ..self.clone()
+        }
+    }
+
+    /// What makes it the same as another, if it is active.
+    pub(crate) fn identity(&self) -> Option<Identity> {
+        matches!(self.outcome, Outcome::Active(_)).then_some(self.identity)
+    }
+
+    /// The discovered address of a target.
+    pub(crate) fn address<'a>(&self, group: &'a TargetGroup) -> &'a str {
+        let own = group.targets.get(self.row as usize);
+        own.and_then(|own| own.get("__address__"))
+            .or_else(|| group.labels.get("__address__"))
+            .unwrap_or_default()
+    }
+
+    /// Whether this is the very result that the other is, and not only an equal one.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        match (&self.outcome, &other.outcome) {
+            (Outcome::Active(one), Outcome::Active(two)) => one.labels.is_same(&two.labels),
+            _ => false,
+        }
+    }
+}
+
+// === impl Identity ===
+
+impl Identity {
+    fn new(hash: ContentHash) -> Self {
+        Self([hash.0 as u64, (hash.0 >> 64) as u64])
+    }
+
+    fn whole(self) -> u128 {
+        u128::from(self.0[1]) << 64 | u128::from(self.0[0])
+    }
+}
+
+// === impl Edited ===
+
+impl Edited {
+    fn new(labels: Vec<LabelSet>) -> Self {
+        // Like a segment, it forgets order.
+        let hashes = labels.iter().map(LabelSet::content_hash);
+        let hash = hashes.reduce(|sum, hash| ContentHash(sum.0.wrapping_add(hash.0)));
+        let labels = labels.into();
+        Self { labels, hash }
+    }
+}
+
+/// The sum of identities, which forgets order as a segment does, and their number.
+fn sum(identities: impl Iterator<Item = Identity>) -> (ContentHash, u32) {
+    let add = |(sum, count): (u128, u32), identity: Identity| {
+        (sum.wrapping_add(identity.whole()), count + 1)
+    };
+    let (sum, count) = identities.fold((0, 0), add);
+    (ContentHash(sum), count)
 }

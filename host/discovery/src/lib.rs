@@ -10,6 +10,8 @@
 //!   each job (transformers, relabeling, collapse) --watch--> Snapshot --segment--> fronts
 //! ```
 
+mod body;
+mod discovered;
 pub mod discoverer;
 mod group;
 pub mod manager;
@@ -22,6 +24,8 @@ mod snapshot;
 pub mod status;
 pub mod updates;
 
+pub use body::BodyPieces;
+pub use discovered::{Discovered, GroupOrigin};
 pub use discoverer::{Discoverer, Mechanisms, TransformError, Transformer};
 pub use group::{GroupKey, GroupResult, Stage, TargetResult};
 pub use manager::{ApplyReport, Manager, ManagerHandle, ManagerOptions};

@@ -49,6 +49,9 @@ pub struct DiscoveryMetrics {
     pub(crate) pass_duration: Latency,
     /// `periplus_pipeline_transform_failures_total`: calls of transformers that failed.
     pub(crate) transform_failures: Family<TransformerLabels, Counter>,
+    /// `periplus_pipeline_relabelled_targets_total`: targets that went through the rules; a changed
+    /// group's other targets do not.
+    pub(crate) relabelled_targets: Counter,
     /// `periplus_pipeline_refused_labels_total`: labels without a name, left out of what is served.
     pub(crate) refused_labels: Counter,
 }
@@ -178,6 +181,11 @@ impl DiscoveryMetrics {
             "periplus_pipeline_transform_failures",
             "Calls of transformers that failed",
             self.transform_failures.clone(),
+        );
+        registry.register(
+            "periplus_pipeline_relabelled_targets",
+            "Targets that went through the rules of a job",
+            self.relabelled_targets.clone(),
         );
         registry.register(
             "periplus_pipeline_refused_labels",

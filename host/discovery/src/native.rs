@@ -13,6 +13,9 @@ pub fn discoverer(section: &Section, metrics: &DiscoveryMetrics) -> Option<Box<d
     match &section.kind {
         SectionKind::Static(groups) => Some(Box::new(fixed::Static::new(groups.clone()))),
         SectionKind::File(section) => Some(Box::new(file::File::new(section, metrics.clone()))),
-        SectionKind::Kubernetes(_) | SectionKind::Plugin(_) | SectionKind::Missing => None,
+        SectionKind::Kubernetes(_)
+        | SectionKind::KubernetesResource(_)
+        | SectionKind::Plugin(_)
+        | SectionKind::Missing => None,
     }
 }

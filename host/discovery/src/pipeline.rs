@@ -15,6 +15,7 @@ mod feed;
 mod generation;
 mod publisher;
 mod results;
+mod stays;
 
 pub(crate) use chain::{Chain, Link};
 pub(crate) use feed::{Feed, FeedSender};

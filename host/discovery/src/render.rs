@@ -1,6 +1,7 @@
 //! Targets as `http_sd` objects, and the hashes of what they show.
 
-use bytes::Bytes;
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use periplus_config::Job;
 use periplus_core::hash::ContentHasher;
 use periplus_core::target::{Outcome, ScrapeDefaults};
@@ -17,6 +18,11 @@ pub struct FinalForm {
     /// Labels with the value at which they are left out.
     implied: Vec<(&'static str, String)>,
 }
+
+/// How long the rendered segments of a group are, as far as that is known: one more than the
+/// length, or 0. Enough to announce the length of a list whose bytes nobody keeps.
+#[derive(Debug, Default)]
+pub(crate) struct Lengths([AtomicU32; 3]);
 
 // === impl FinalForm ===
 
@@ -99,34 +105,50 @@ impl FinalForm {
     }
 }
 
-/// The targets of one stage as JSON objects joined by commas.
-pub(crate) fn segment(result: &GroupResult, stage: Stage) -> Bytes {
-    let mut json = Vec::new();
+// === impl Lengths ===
+
+impl Lengths {
+    pub(crate) fn known(&self, stage: Stage) -> Option<usize> {
+        let known = self.0[stage as usize].load(Ordering::Relaxed);
+        known.checked_sub(1).map(|length| length as usize)
+    }
+
+    pub(crate) fn learn(&self, stage: Stage, length: usize) {
+        // A segment of 4 GB is measured each time.
+        if let Ok(length) = u32::try_from(length + 1) {
+            self.0[stage as usize].store(length, Ordering::Relaxed);
+        }
+    }
+
+    /// The same but for one stage.
+    pub(crate) fn without(&self, stage: Stage) -> Self {
+        let copy = |of: Stage| self.0[of as usize].load(Ordering::Relaxed);
+        let mut lengths = Stage::ALL.map(copy);
+        lengths[stage as usize] = 0;
+        Self(lengths.map(AtomicU32::new))
+    }
+}
+
+/// Appends the targets of one stage to `json`, as JSON objects joined by commas.
+pub(crate) fn segment(result: &GroupResult, stage: Stage, json: &mut Vec<u8>) {
     match stage {
-        Stage::Discovered => {
-            let mut rows: Vec<LabelSet> = result.group.discovered().collect();
-            rows.sort_unstable();
-            for labels in &rows {
-                object(&mut json, labels.iter());
-            }
-        }
-        Stage::Transformed => {
-            let rows = result.targets.iter();
-            let mut rows: Vec<_> = rows.map(|target| result.transformed(target)).collect();
-            rows.sort_unstable();
-            for labels in &rows {
-                object(&mut json, labels.iter());
-            }
-        }
         Stage::Final => {
             let mut rows: Vec<&LabelSet> = standing(result).map(|(_, labels)| labels).collect();
             rows.sort_unstable();
-            for labels in rows {
-                object(&mut json, result.form().shown(labels));
-            }
+            objects(rows, json, |labels| result.form().shown(labels));
+        }
+        Stage::Transformed if let Some(edited) = result.edited() => {
+            let mut rows: Vec<&LabelSet> = edited.iter().collect();
+            rows.sort_unstable();
+            objects(rows, json, LabelSet::iter);
+        }
+        Stage::Discovered | Stage::Transformed => {
+            let group = result.discovered().group();
+            let mut rows: Vec<LabelSet> = group.discovered().collect();
+            rows.sort_unstable();
+            objects(&rows, json, LabelSet::iter);
         }
     }
-    json.into()
 }
 
 /// The active targets that are no copies, with their index.
@@ -141,33 +163,51 @@ pub(crate) fn standing(result: &GroupResult) -> impl Iterator<Item = (usize, &La
         })
 }
 
-/// One target. A label without a name would make the reader refuse the whole list: left out.
-fn object<'a>(json: &mut Vec<u8>, labels: impl Iterator<Item = (&'a str, &'a str)>) {
-    if !json.is_empty() {
-        json.push(b',');
-    }
-    let mut address = "";
-    let mut rest = Vec::new();
-    for (name, value) in labels {
-        if name == ADDRESS {
-            address = value;
-        } else if !name.is_empty() {
-            rest.push(if rest.is_empty() { b'{' } else { b',' });
-            string(&mut rest, name);
-            rest.push(b':');
-            string(&mut rest, value);
+fn objects<'a, L: Iterator<Item = (&'a str, &'a str)>>(
+    rows: impl IntoIterator<Item = &'a LabelSet>,
+    json: &mut Vec<u8>,
+    shown: impl Fn(&'a LabelSet) -> L,
+) {
+    for (index, labels) in rows.into_iter().enumerate() {
+        if index > 0 {
+            json.push(b',');
         }
+        let address = labels.get(ADDRESS).unwrap_or_default();
+        object(json, address, shown(labels));
     }
-    if rest.is_empty() {
-        rest.push(b'{');
-    }
+}
+
+/// One target. A label without a name would make the reader refuse the whole list: left out.
+fn object<'a>(json: &mut Vec<u8>, address: &str, labels: impl Iterator<Item = (&'a str, &'a str)>) {
     json.extend_from_slice(br#"{"targets":["#);
     string(json, address);
-    json.extend_from_slice(br#"],"labels":"#);
-    json.extend_from_slice(&rest);
+    json.extend_from_slice(br#"],"labels":{"#);
+    let start = json.len();
+    for (name, value) in labels {
+        if name != ADDRESS && !name.is_empty() {
+            if json.len() > start {
+                json.push(b',');
+            }
+            string(json, name);
+            json.push(b':');
+            string(json, value);
+        }
+    }
     json.extend_from_slice(b"}}");
 }
 
+/// Nearly every text is plain and short, and then this costs its copy.
 fn string(json: &mut Vec<u8>, text: &str) {
-    serde_json::to_writer(json, text).expect("a string is valid JSON, and a Vec takes every byte");
+    let is_special = |byte: u8| byte < b' ' || byte == b'"' || byte == b'\\';
+    let found = text
+        .bytes()
+        .fold(false, |found, byte| found | is_special(byte));
+    if found {
+        return serde_json::to_writer(json, text)
+            .expect("a string is valid JSON, and a Vec takes every byte");
+    }
+    json.reserve(text.len() + 2);
+    json.push(b'"');
+    json.extend_from_slice(text.as_bytes());
+    json.push(b'"');
 }

@@ -13,10 +13,12 @@ use std::time::SystemTime;
 use periplus_core::TargetGroup;
 use tokio::time::Instant;
 
+use crate::discovered::GroupOrigin;
+
 pub use probe::UpdatesProbe;
 
 pub(crate) use mailbox::{Drained, Mailbox, Wake};
-pub(crate) use store::{Delta, Entry, GroupStore};
+pub(crate) use store::{Delta, Entry, FRESH_AT_MOST, GroupStore};
 
 /// Where a [`Discoverer`](crate::Discoverer) puts what it finds. Cheap to clone; no call blocks.
 #[derive(Clone, Debug)]
@@ -48,10 +50,19 @@ impl Updates {
 
     /// Several groups, published together.
     pub fn apply_all(&self, groups: impl IntoIterator<Item = Arc<TargetGroup>>) {
-        let entries: Vec<Entry> = groups.into_iter().map(Entry::new).collect();
-        if !entries.is_empty() {
-            self.mailbox.post(|pending| pending.merge(entries));
-        }
+        self.post(groups.into_iter().map(Entry::new).collect());
+    }
+
+    /// Several groups, published together, each with a way to make it again: nothing keeps the
+    /// groups then. A group without targets is gone, whatever its origin says.
+    pub fn apply_derived(
+        &self,
+        groups: impl IntoIterator<Item = (Arc<TargetGroup>, Arc<dyn GroupOrigin>)>,
+    ) {
+        let entries = groups
+            .into_iter()
+            .map(|(group, origin)| Entry::derived(group, origin));
+        self.post(entries.collect());
     }
 
     /// The complete state: every source that is not in it is gone. Marks the provider as synced.
@@ -62,7 +73,7 @@ impl Updates {
     /// The complete state but for `lapsed`, sources that could not be read: they stay as they
     /// were. Marks the provider as synced.
     pub fn replace_except(&self, groups: Vec<Arc<TargetGroup>>, lapsed: &[Arc<str>]) {
-        let entries: Vec<Entry> = groups.into_iter().map(Entry::new).collect();
+        let entries = groups.into_iter().map(Entry::new).collect();
         self.mailbox.post(|pending| pending.reset(entries, lapsed));
         self.synced();
     }
@@ -110,5 +121,11 @@ impl Updates {
     /// is when the change is handed over.
     pub fn observed_at(&self, at: Instant) {
         self.mailbox.observe(at);
+    }
+
+    fn post(&self, entries: Vec<(Arc<str>, Entry)>) {
+        if !entries.is_empty() {
+            self.mailbox.post(|pending| pending.merge(entries));
+        }
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! The driver sees requests and streams of bytes, never HTTP; tests script both.
 
+use std::borrow::Cow;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,9 +30,11 @@ pub(crate) trait Api: Send + Sync + 'static {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Collection {
     /// Path of group and version, such as `/api/v1`.
-    pub(crate) group_path: &'static str,
+    pub(crate) group_path: Cow<'static, str>,
     /// Plural name, such as `pods`.
-    pub(crate) plural: &'static str,
+    pub(crate) plural: Cow<'static, str>,
+    /// Whether `metadata` is all that is asked for.
+    pub(crate) metadata_only: bool,
     /// `None` for all namespaces, or for objects outside namespaces.
     pub(crate) namespace: Option<String>,
     /// Label selector, evaluated by the API server.
@@ -146,8 +149,9 @@ mod tests {
 
     fn collection() -> Collection {
         Collection {
-            group_path: "/api/v1",
-            plural: "pods",
+            group_path: "/api/v1".into(),
+            plural: "pods".into(),
+            metadata_only: false,
             namespace: Some("team-a".to_owned()),
             label_selector: Some("app in (a,b),!x".to_owned()),
             field_selector: Some("spec.nodeName=n1".to_owned()),
@@ -174,8 +178,8 @@ mod tests {
     #[test]
     fn a_watch_asks_for_bookmarks_and_an_end() {
         let collection = Arc::new(Collection {
-            group_path: "/api/v1",
-            plural: "nodes",
+            group_path: "/api/v1".into(),
+            plural: "nodes".into(),
             ..Collection::default()
         });
         let timeout = Duration::from_secs(321);

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use kube::config::{Config, Kubeconfig};
-use periplus_config::{HttpClientConfig, KubernetesSection};
+use periplus_config::{ClusterAccess, HttpClientConfig};
 use tokio::sync::Mutex;
 use url::Url;
 
@@ -24,8 +24,13 @@ const CONNECT_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(10);
 /// Where the API server is, and as whom we speak to it.
 #[derive(Clone, Debug)]
 pub(crate) enum Access {
-    /// The current context of a kubeconfig.
-    Kubeconfig(PathBuf),
+    /// A kubeconfig.
+    Kubeconfig {
+        /// The file.
+        file: PathBuf,
+        /// The context in it; without one, its current context.
+        context: Option<String>,
+    },
     /// The cluster that we run in, as the service account of our Pod.
     InCluster(ServiceAccount),
     /// An address, with the HTTP client settings of the section.
@@ -59,21 +64,18 @@ pub(crate) struct Client {
 // === impl Access ===
 
 impl Access {
-    /// How the section says.
+    /// How the configuration says.
     pub(crate) fn of(
-        section: &KubernetesSection,
+        access: &ClusterAccess,
         service_account: ServiceAccount,
     ) -> Result<Self, String> {
-        if let Some(path) = &section.kubeconfig_file {
-            return Ok(Self::Kubeconfig(path.clone()));
-        }
-        let Some(url) = &section.api_server else {
-            return Ok(Self::InCluster(service_account));
-        };
-        server::refuse_unserved(&section.http_client)?;
-        Ok(Self::Server {
-            url: url.clone(),
-            http: Box::new(section.http_client.clone()),
+        Ok(match access.clone() {
+            ClusterAccess::Kubeconfig { file, context } => Self::Kubeconfig { file, context },
+            ClusterAccess::Local => Self::InCluster(service_account),
+            ClusterAccess::Server { url, http } => {
+                server::refuse_unserved(&http)?;
+                Self::Server { url, http }
+            }
         })
     }
 
@@ -88,7 +90,7 @@ impl Access {
     /// Reads what is needed to connect. Blocks on files, and on the command of an exec plugin.
     fn load(&self) -> Result<Config, ApiError> {
         let mut config = match self {
-            Self::Kubeconfig(path) => load_kubeconfig(path)?,
+            Self::Kubeconfig { file, context } => load_kubeconfig(file, context.as_deref())?,
             Self::InCluster(account) => account.load()?,
             Self::Server { url, http } => server::load(url, http)?,
         };
@@ -108,7 +110,7 @@ fn origin(url: &http::Uri) -> String {
     format!("{scheme}://{host}{}", port.unwrap_or_default())
 }
 
-fn load_kubeconfig(path: &Path) -> Result<Config, ApiError> {
+fn load_kubeconfig(path: &Path, context: Option<&str>) -> Result<Config, ApiError> {
     let named = |error: &(dyn std::error::Error + 'static)| {
         let text = with_causes(error);
         ApiError::Setup(format!(
@@ -116,7 +118,10 @@ fn load_kubeconfig(path: &Path) -> Result<Config, ApiError> {
             path.display()
         ))
     };
-    let kubeconfig = Kubeconfig::read_from(path).map_err(|error| named(&error))?;
+    let mut kubeconfig = Kubeconfig::read_from(path).map_err(|error| named(&error))?;
+    if let Some(context) = context {
+        kubeconfig.current_context = Some(context.to_owned());
+    }
     Config::try_from(kubeconfig).map_err(|error| named(&error))
 }
 

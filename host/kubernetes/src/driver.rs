@@ -10,21 +10,26 @@ use std::time::Duration;
 use futures::StreamExt;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
+use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 pub(crate) mod backoff;
 pub(crate) mod intake;
+pub(crate) mod kept;
 pub(crate) mod state;
 pub(crate) mod store;
+mod turn;
 
 use self::backoff::Backoff;
 use self::intake::{Cursor, Intake};
+use self::kept::SharedKept;
+pub(crate) use self::state::Problem;
 use self::state::{Listing, Outcome, Pause, State, Step, WatchEnd, Watching};
+use self::turn::Turn;
 use crate::api::{Api, ApiError, Body, Call, Collection, Request};
 use crate::frame::{Lines, ListSplitter};
 use crate::metrics::KubernetesMetrics;
-use crate::progress::WatchReport;
 use crate::record::Record;
 use crate::resource::{ObjectKey, Resource};
 
@@ -46,7 +51,8 @@ const STABLE: Duration = Duration::from_secs(10);
 /// A watch that ends sooner, without an event, was refused in disguise.
 const AT_ONCE: Duration = Duration::from_secs(1);
 
-/// Is told what changed in a collection, in the order in which it happened to each object.
+/// Is told what changed in a collection, in the order in which it happened to each object, and how
+/// the watch does. Called under the lock of [`SharedKept`], so no call may block.
 pub(crate) trait Consumer: Send + 'static {
     /// An object is new, or differs in what matters.
     fn changed(&mut self, key: &ObjectKey, record: &Record);
@@ -54,15 +60,21 @@ pub(crate) trait Consumer: Send + 'static {
     fn gone(&mut self, key: &ObjectKey);
     /// What was told since the last call can be shown; its last byte was read at `read_at`.
     fn publish(&mut self, read_at: Instant);
+    /// A list is complete: everything is known.
+    fn synced(&mut self);
+    /// The server answered as it should.
+    fn answered(&mut self);
+    /// The server did not answer as it should.
+    fn failed(&mut self, problem: &Problem);
 }
 
 /// Follows one collection.
 pub(crate) struct Driver<R, C> {
     api: Arc<dyn Api>,
     collection: Arc<Collection>,
-    report: WatchReport,
     metrics: KubernetesMetrics,
     intake: Intake<R, C>,
+    gate: Arc<Semaphore>,
     backoff: Backoff,
     jitter: StdRng,
 }
@@ -70,20 +82,22 @@ pub(crate) struct Driver<R, C> {
 // === impl Driver ===
 
 impl<R: Resource, C: Consumer> Driver<R, C> {
-    /// A driver that tells `consumer` about the objects of `collection`.
+    /// A driver that keeps in `kept` what `collection` holds, and tells its consumer. While it
+    /// reads a whole state it holds a permit of `gate`, which bounds how many do so at a time.
     pub(crate) fn new(
         api: Arc<dyn Api>,
+        resource: R,
         collection: Collection,
-        consumer: C,
-        report: WatchReport,
+        kept: SharedKept<C>,
+        gate: Arc<Semaphore>,
         metrics: KubernetesMetrics,
     ) -> Self {
         Self {
             api,
             collection: Arc::new(collection),
-            report,
-            intake: Intake::new(consumer, metrics.clone()),
+            intake: Intake::new(resource, kept, metrics.clone()),
             metrics,
+            gate,
             backoff: Backoff::default(),
             jitter: StdRng::from_rng(&mut rand::rng()),
         }
@@ -110,16 +124,16 @@ impl<R: Resource, C: Consumer> Driver<R, C> {
             state,
             pause,
             problem,
-            list_complete,
+            complete,
         } = step;
-        if list_complete {
-            self.intake.list_complete();
-            self.report.synced();
+        if let Some(version) = complete {
+            self.intake.list_complete(&version);
+            self.intake.kept().consumer.synced();
         }
         if let Some(problem) = problem {
-            tracing::warn!(collection = %self.collection, %problem, "Kubernetes request failed");
+            tracing::warn!(collection = %self.collection, problem = problem.text, "Kubernetes request failed");
             self.metrics.failure();
-            self.report.problem(problem);
+            self.intake.kept().consumer.failed(&problem);
         }
         let now = Instant::now();
         let wait = match pause {
@@ -162,9 +176,10 @@ impl<R: Resource, C: Consumer> Driver<R, C> {
                 continue_token,
             })
             .await?;
+        let mut turn = Turn::wait(&self.gate).await;
         let mut splitter = ListSplitter::default();
         loop {
-            let piece = match timeout(PAGE_STALL, body.next()).await {
+            let piece = match turn.next(&mut body, PAGE_STALL).await {
                 Ok(Some(piece)) => piece?,
                 Ok(None) => break,
                 Err(_) => return Err(ApiError::Timeout(PAGE_STALL)),
@@ -177,7 +192,7 @@ impl<R: Resource, C: Consumer> Driver<R, C> {
         let end = splitter
             .finish()
             .map_err(|error| ApiError::garbled(&error))?;
-        self.report.success();
+        self.intake.kept().consumer.answered();
         Ok(Outcome::Page(end))
     }
 
@@ -195,7 +210,7 @@ impl<R: Resource, C: Consumer> Driver<R, C> {
             Ok(body) => {
                 // After a watch that failed by an event, being open again says little.
                 if watching.is_fresh() {
-                    self.report.success();
+                    self.intake.kept().consumer.answered();
                 }
                 let opened = Instant::now();
                 let end = self.read_watch(body, timeout, &mut cursor).await;
@@ -248,7 +263,7 @@ impl<R: Resource, C: Consumer> Driver<R, C> {
             if let Some(end) = end {
                 return end;
             }
-            self.report.success();
+            self.intake.kept().consumer.answered();
         }
     }
 }

@@ -1,23 +1,25 @@
 //! From a section of the configuration to a provider.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
-use periplus_config::{KubernetesSection, Role};
+use periplus_config::{
+    ClusterAccess, ClusterSelection, KubernetesResourceSection, KubernetesSection,
+};
 use periplus_discovery::Discoverer;
 
-use crate::connect::{Access, ServiceAccount};
+use crate::clusters::Clusters;
 use crate::metrics::KubernetesMetrics;
-use crate::provider::{Follow, Provider};
-use crate::resource::node::Node;
-use crate::resource::pod::Pod;
+use crate::provider::{Place, Provider};
+use crate::wanted::Wanted;
 
 /// Where a Pod finds the credentials of its service account.
 const SERVICE_ACCOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
 
-/// The mechanism `kubernetes`.
+/// The mechanisms `kubernetes` and `kubernetes_resource`. Its providers share their watches.
 #[derive(Clone, Debug)]
 pub struct KubernetesMechanism {
-    options: KubernetesOptions,
+    clusters: Arc<Clusters>,
 }
 
 /// What the providers of this mechanism have in common.
@@ -36,11 +38,12 @@ pub struct KubernetesOptions {
 impl KubernetesMechanism {
     /// A mechanism that has made no provider yet.
     pub fn new(options: KubernetesOptions) -> Self {
-        Self { options }
+        let clusters = Clusters::new(options);
+        Self { clusters }
     }
 
-    /// The provider for a section. It reads no file and reaches no server before it runs: what
-    /// cannot be read then is reported, and tried again.
+    /// The provider for a section of `kubernetes_sd_configs`. It reads no file and reaches no
+    /// server before it runs: what cannot be read then is reported, and tried again.
     ///
     /// # Errors
     /// What the section asks for and is not served.
@@ -49,39 +52,48 @@ impl KubernetesMechanism {
         section: &KubernetesSection,
         name: &str,
     ) -> Result<Box<dyn Discoverer>, String> {
-        refuse_unserved(section)?;
-        let service_account = ServiceAccount::new(&self.options.service_account);
-        let access = Access::of(section, service_account)?;
-        let follow = Follow::of(section);
-        let options = self.options.clone();
-        let name = name.to_owned();
-        Ok(match section.role {
-            Role::Node => Box::new(Provider::<Node>::new(name, access, follow, options)),
-            // `refuse_unserved` let no other role through.
-            _ => Box::new(Provider::<Pod>::new(name, access, follow, options)),
-        })
+        let place = self.place(section.access(), section.clusters.as_ref())?;
+        Ok(self.provider(Wanted::of(section), place, name))
     }
-}
 
-fn refuse_unserved(section: &KubernetesSection) -> Result<(), String> {
-    let role = section.role;
-    if !matches!(role, Role::Pod | Role::Node) {
-        return Err(format!("role `{role}` is not served yet"));
+    /// The same for a section of `kubernetes_resource_sd_configs`.
+    ///
+    /// # Errors
+    /// As [`KubernetesMechanism::discoverer`].
+    pub fn resource_discoverer(
+        &self,
+        section: &KubernetesResourceSection,
+        name: &str,
+    ) -> Result<Box<dyn Discoverer>, String> {
+        let place = self.place(section.access.clone(), section.clusters.as_ref())?;
+        Ok(self.provider(Wanted::of_resource(section), place, name))
     }
-    let attach = section.attach_metadata;
-    let asked = [
-        ("node", attach.node),
-        ("namespace", attach.namespace),
-        ("deployment", attach.deployment),
-        ("job", attach.job),
-        ("cronjob", attach.cronjob),
-    ];
-    // A node has nothing attached whatever is asked for, as upstream.
-    match asked.iter().find(|(_, asked)| *asked && role != Role::Node) {
-        Some((what, _)) => Err(format!(
-            "`attach_metadata.{what}` is not served yet for role `{role}`"
-        )),
-        None => Ok(()),
+
+    fn place(
+        &self,
+        access: ClusterAccess,
+        clusters: Option<&ClusterSelection>,
+    ) -> Result<Place, String> {
+        if let Some(selection) = clusters {
+            for cluster in &selection.named {
+                let refused = self.clusters.access(&cluster.access).err();
+                if let Some(error) = refused {
+                    return Err(format!("cluster `{}`: {error}", cluster.name));
+                }
+            }
+            return Ok(Place::Many(selection.clone()));
+        }
+        self.clusters.access(&access)?;
+        Ok(Place::One(access))
+    }
+
+    fn provider(&self, wanted: Wanted, place: Place, name: &str) -> Box<dyn Discoverer> {
+        Box::new(Provider {
+            name: name.to_owned(),
+            wanted,
+            place,
+            clusters: Arc::clone(&self.clusters),
+        })
     }
 }
 

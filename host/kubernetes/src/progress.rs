@@ -1,6 +1,7 @@
 //! What the watches of one provider add up to: synced, waiting, failing.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use periplus_discovery::Updates;
 
@@ -10,13 +11,23 @@ const NAMED: usize = 3;
 /// The watches of one provider.
 pub(crate) struct Progress {
     updates: Updates,
-    watches: Mutex<Vec<WatchStatus>>,
+    state: Mutex<State>,
 }
 
-/// One watch reports through this.
+/// One watch of one provider reports through this. Dropped, it is no longer waited for.
 pub(crate) struct WatchReport {
     progress: Arc<Progress>,
-    at: usize,
+    id: u64,
+}
+
+#[derive(Default)]
+struct State {
+    next: u64,
+    watches: BTreeMap<u64, WatchStatus>,
+    /// Watches may still be added: nothing is decided yet.
+    is_open: bool,
+    /// From now on a watch that fails is not waited for, if any other has delivered.
+    goes_on_without_failing: bool,
 }
 
 struct WatchStatus {
@@ -29,72 +40,92 @@ struct WatchStatus {
 // === impl Progress ===
 
 impl Progress {
-    /// Nothing is known of any watch yet. `whats` name the first thing that each has to do.
-    pub(crate) fn begin(updates: Updates, whats: Vec<String>) -> Vec<WatchReport> {
-        let count = whats.len();
-        let watches = whats
-            .into_iter()
-            .map(|what| WatchStatus {
-                what,
-                synced: false,
-                problem: None,
-            })
-            .collect();
-        let progress = Arc::new(Self {
+    /// Nothing is known of any watch yet. Until [`Progress::all_named`] the provider waits.
+    pub(crate) fn new(updates: Updates) -> Arc<Self> {
+        let state = State {
+            is_open: true,
+            ..State::default()
+        };
+        Arc::new(Self {
             updates,
-            watches: Mutex::new(watches),
-        });
-        progress.change(|_| {});
-        (0..count)
-            .map(|at| WatchReport {
-                progress: Arc::clone(&progress),
-                at,
-            })
-            .collect()
+            state: Mutex::new(state),
+        })
     }
 
-    fn change(&self, change: impl FnOnce(&mut Vec<WatchStatus>)) {
-        let mut watches = self.watches.lock().unwrap_or_else(PoisonError::into_inner);
-        change(&mut watches);
-        let problems = summary(watches.iter().filter_map(|watch| {
-            watch
-                .problem
-                .as_ref()
-                .map(|problem| format!("{}: {problem}", watch.what))
-        }));
-        let waiting =
-            summary(watches.iter().filter(|watch| !watch.synced).map(
-                |watch| match &watch.problem {
-                    Some(problem) => format!("{}: {problem}", watch.what),
-                    None => watch.what.clone(),
-                },
-            ));
-        let synced = waiting.is_none();
-        match problems {
+    /// A further watch; `what` names the first thing that it has to do.
+    pub(crate) fn watch(self: &Arc<Self>, what: String) -> WatchReport {
+        let mut state = self.lock();
+        let id = state.next;
+        state.next += 1;
+        let status = WatchStatus {
+            what,
+            synced: false,
+            problem: None,
+        };
+        state.watches.insert(id, status);
+        drop(state);
+        WatchReport {
+            progress: Arc::clone(self),
+            id,
+        }
+    }
+
+    /// The first watches are named.
+    pub(crate) fn all_named(&self) {
+        self.change(|state| state.is_open = false);
+    }
+
+    /// From now on what fails is not waited for, as long as something has delivered.
+    pub(crate) fn go_on_without_failing(&self) {
+        self.change(|state| state.goes_on_without_failing = true);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn change(&self, change: impl FnOnce(&mut State)) {
+        let mut state = self.lock();
+        change(&mut state);
+        if state.is_open {
+            return;
+        }
+        match summary(state.watches.values().filter(|it| it.problem.is_some())) {
             Some(problems) => self.updates.failure(problems),
-            None if watches.iter().any(|watch| watch.synced) => self.updates.success(),
+            None if state.watches.values().any(|watch| watch.synced) => self.updates.success(),
             None => {}
         }
+        let waiting = summary(state.watches.values().filter(|it| state.waits_for(it)));
+        let is_known = waiting.is_none() && state.watches.values().any(|watch| watch.synced);
         self.updates.waiting_for(waiting);
-        if synced {
+        if is_known {
             self.updates.synced();
         }
     }
+}
 
-    /// Whether a success would change nothing but the time of the last one.
-    fn is_quiet(&self) -> bool {
-        let watches = self.watches.lock().unwrap_or_else(PoisonError::into_inner);
-        watches.iter().all(|watch| watch.problem.is_none())
+// === impl State ===
+
+impl State {
+    fn waits_for(&self, watch: &WatchStatus) -> bool {
+        let is_excused = self.goes_on_without_failing
+            && watch.problem.is_some()
+            && self.watches.values().any(|watch| watch.synced);
+        !watch.synced && !is_excused
     }
 }
 
 /// The first few, and how many more there are.
-fn summary(all: impl Iterator<Item = String>) -> Option<String> {
-    let all: Vec<String> = all.collect();
+fn summary<'w>(all: impl Iterator<Item = &'w WatchStatus>) -> Option<String> {
+    let all: Vec<&WatchStatus> = all.collect();
     if all.is_empty() {
         return None;
     }
-    let text = all[..all.len().min(NAMED)].join("; ");
+    let named = all.iter().take(NAMED).map(|watch| match &watch.problem {
+        Some(problem) => format!("{}: {problem}", watch.what),
+        None => watch.what.clone(),
+    });
+    let text = named.collect::<Vec<_>>().join("; ");
     let more = all.len().saturating_sub(NAMED);
     Some(if more == 0 {
         text
@@ -106,28 +137,35 @@ fn summary(all: impl Iterator<Item = String>) -> Option<String> {
 // === impl WatchReport ===
 
 impl WatchReport {
-    /// The first list was delivered, groups and all.
+    /// The first state was delivered, groups and all.
     pub(crate) fn synced(&self) {
-        self.progress.change(|watches| {
-            watches[self.at].synced = true;
-            watches[self.at].problem = None;
-        });
+        self.change(|watch| watch.synced = true);
     }
 
     /// The server answered.
     pub(crate) fn success(&self) {
-        if self.progress.is_quiet() {
-            self.progress.updates.success();
-        } else {
-            self.progress
-                .change(|watches| watches[self.at].problem = None);
-        }
+        self.change(|watch| watch.problem = None);
     }
 
     /// The server did not answer as it should.
     pub(crate) fn problem(&self, problem: String) {
-        self.progress
-            .change(|watches| watches[self.at].problem = Some(problem));
+        self.change(|watch| watch.problem = Some(problem));
+    }
+
+    fn change(&self, change: impl FnOnce(&mut WatchStatus)) {
+        self.progress.change(|state| {
+            if let Some(watch) = state.watches.get_mut(&self.id) {
+                change(watch);
+            }
+        });
+    }
+}
+
+impl Drop for WatchReport {
+    fn drop(&mut self) {
+        self.progress.change(|state| {
+            state.watches.remove(&self.id);
+        });
     }
 }
 

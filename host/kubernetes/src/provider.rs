@@ -1,224 +1,279 @@
-//! A provider: one watch per namespace, and the role that makes groups of what they find.
+//! A provider: what one section finds, in one cluster or in many.
 
-use std::marker::PhantomData;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use periplus_config::{KubernetesSection, Namespaces, Role};
-use periplus_core::TargetGroup;
+use periplus_config::{ClusterAccess, ClusterSelection};
 use periplus_discovery::{Discoverer, Updates};
-use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep};
-use tokio_util::sync::CancellationToken;
-use tracing::Instrument;
+use tokio::task::{JoinError, JoinHandle};
+use tokio::time::sleep;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
-use crate::api::http::HttpApi;
-use crate::api::{Api, Collection};
-use crate::connect::{Access, Connection};
-use crate::driver::{Consumer, Driver};
-use crate::mechanism::KubernetesOptions;
-use crate::progress::Progress;
-use crate::record::Record;
-use crate::resource::{GroupSource, ObjectKey};
+use crate::clusters::Clusters;
+use crate::clusters::folder::{Found, find};
+use crate::follower::Follower;
+use crate::progress::{Progress, WatchReport};
+use crate::shared::Need;
+use crate::view::View;
+use crate::wanted::Wanted;
 
 /// How often the namespace that we run in is read until it can be.
 const NAMESPACE_RETRY: Duration = Duration::from_secs(5);
+/// How often folders of kubeconfigs are looked at.
+const FOLDER_INTERVAL: Duration = Duration::from_secs(2);
+/// How many looks in a row must miss a cluster until it is gone.
+const MISSED_LOOKS: u32 = 2;
+/// How long clusters that fail are waited for before the others are served without them.
+const FAILING_CLUSTERS: Duration = Duration::from_secs(15);
 
-/// What a section asks to follow.
-#[derive(Clone, Debug)]
-pub(crate) struct Follow {
-    namespaces: Namespaces,
-    label_selector: Option<String>,
-    field_selector: Option<String>,
+/// Where a section looks.
+pub(crate) enum Place {
+    /// One cluster, as `prometheus.yml` says it.
+    One(ClusterAccess),
+    /// Clusters with names.
+    Many(ClusterSelection),
 }
 
-/// A provider for objects of one kind that become groups of their own.
-pub(crate) struct Provider<R> {
-    name: String,
-    access: Access,
-    follow: Follow,
-    options: KubernetesOptions,
-    resource: PhantomData<R>,
+/// A provider for one section.
+pub(crate) struct Provider {
+    pub(crate) name: String,
+    pub(crate) wanted: Wanted,
+    pub(crate) place: Place,
+    pub(crate) clusters: Arc<Clusters>,
 }
 
-/// Makes groups of changed objects, and hands on those that changed together.
-struct GroupConsumer<R> {
+/// Many clusters at work.
+struct Fleet {
+    wanted: Wanted,
+    clusters: Arc<Clusters>,
     updates: Updates,
-    pending: Vec<Arc<TargetGroup>>,
-    resource: PhantomData<R>,
+    progress: Arc<Progress>,
+    running: BTreeMap<String, Member>,
 }
 
-// === impl Follow ===
-
-impl Follow {
-    /// What the section's own role selects; selectors of other roles act on objects that are
-    /// looked up beside it.
-    pub(crate) fn of(section: &KubernetesSection) -> Self {
-        let selector = section
-            .selectors
-            .iter()
-            .find(|selector| selector.role == section.role);
-        let filled = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
-        let mut namespaces = section.namespaces.clone();
-        if section.role == Role::Node {
-            // Nodes are in no namespace; upstream ignores what is written here.
-            namespaces = Namespaces::default();
-        }
-        Self {
-            namespaces,
-            label_selector: selector.and_then(|selector| filled(&selector.label)),
-            field_selector: selector.and_then(|selector| filled(&selector.field)),
-        }
-    }
-
-    /// One collection per namespace, each once.
-    fn collections<R: GroupSource>(&self, own_namespace: Option<String>) -> Vec<Collection> {
-        let mut names = self.namespaces.names.clone();
-        names.extend(own_namespace);
-        let mut namespaces: Vec<Option<String>> = Vec::new();
-        for name in names {
-            // An empty name is upstream's way to say all of them.
-            let namespace = Some(name).filter(|name| !name.is_empty());
-            if !namespaces.contains(&namespace) {
-                namespaces.push(namespace);
-            }
-        }
-        if namespaces.is_empty() || namespaces.contains(&None) {
-            namespaces = vec![None];
-        }
-        let collection = |namespace| Collection {
-            group_path: R::GROUP_PATH,
-            plural: R::PLURAL,
-            namespace,
-            label_selector: self.label_selector.clone(),
-            field_selector: self.field_selector.clone(),
-        };
-        namespaces.into_iter().map(collection).collect()
-    }
+/// One of many clusters.
+struct Member {
+    access: ClusterAccess,
+    /// How often in a row it was not found. A file that is being replaced is missing for a moment.
+    missed: u32,
+    /// Why it cannot even be begun with.
+    _refused: Option<WatchReport>,
+    task: Option<(JoinHandle<Follower>, CancellationToken, DropGuard)>,
 }
 
 // === impl Provider ===
 
-impl<R: GroupSource> Provider<R> {
-    pub(crate) fn new(
-        name: String,
-        access: Access,
-        follow: Follow,
-        options: KubernetesOptions,
-    ) -> Self {
-        Self {
-            name,
-            access,
-            follow,
-            options,
-            resource: PhantomData,
-        }
-    }
-
-    /// The namespace that we run in, if it is asked for; waits until it can be read.
-    async fn own_namespace(&self, updates: &Updates) -> Option<String> {
-        if !self.follow.namespaces.own_namespace {
-            return None;
-        }
-        loop {
-            match self.access.own_namespace() {
-                Ok(namespace) => return Some(namespace),
-                Err(error) => {
-                    tracing::warn!(provider = self.name, %error, "No namespace of our own");
-                    self.options.metrics.failure();
-                    updates.failure(&error);
-                    updates.waiting_for(Some(error));
-                }
-            }
-            sleep(NAMESPACE_RETRY).await;
-        }
-    }
-
-    async fn follow(self, updates: Updates, stop: CancellationToken) {
-        let own_namespace = self.own_namespace(&updates).await;
-        let collections = self.follow.collections::<R>(own_namespace);
+#[async_trait]
+impl Discoverer for Provider {
+    async fn run(self: Box<Self>, updates: Updates, stop: CancellationToken) {
         let Self {
             name,
-            access,
-            options,
-            ..
-        } = self;
-        let connection = Connection::new(access, &options.user_agent);
-        let api: Arc<dyn Api> = Arc::new(HttpApi::new(connection, options.metrics.clone()));
-        follow_all::<R>(&name, &api, collections, &updates, &options, &stop).await;
+            wanted,
+            place,
+            clusters,
+        } = *self;
+        match place {
+            Place::One(access) => {
+                let work = follow_one(&name, wanted, &access, &clusters, updates, &stop);
+                stop.run_until_cancelled(work).await;
+            }
+            Place::Many(selection) => {
+                let fleet = Fleet::new(wanted, clusters, updates);
+                stop.run_until_cancelled(fleet.follow(selection)).await;
+            }
+        }
     }
 }
 
-/// Follows all collections until `stop` is cancelled.
-pub(crate) async fn follow_all<R: GroupSource>(
+async fn follow_one(
     provider: &str,
-    api: &Arc<dyn Api>,
-    collections: Vec<Collection>,
-    updates: &Updates,
-    options: &KubernetesOptions,
+    wanted: Wanted,
+    access: &ClusterAccess,
+    clusters: &Clusters,
+    updates: Updates,
     stop: &CancellationToken,
 ) {
-    let whats = collections
-        .iter()
-        .map(|collection| format!("list of {collection}"))
-        .collect();
-    let reports = Progress::begin(updates.clone(), whats);
-    let mut watches = JoinSet::new();
-    for (collection, report) in collections.into_iter().zip(reports) {
-        let span = tracing::info_span!("watch", provider, %collection);
-        let consumer = GroupConsumer::<R>::new(updates.clone());
-        let metrics = options.metrics.clone();
-        let driver = Driver::<R, _>::new(Arc::clone(api), collection, consumer, report, metrics);
-        watches.spawn(driver.run(stop.clone()).instrument(span));
-    }
-    while let Some(ended) = watches.join_next().await {
-        // A driver returns when it is stopped and never else; a panic in one ends them all, so
-        // that the provider ends and whoever runs it sees that.
-        if let Err(error) = ended
-            && let Ok(panic) = error.try_into_panic()
-        {
-            std::panic::resume_unwind(panic);
+    let own_namespace = if wanted.wants_own_namespace() {
+        Some(own_namespace(provider, access, clusters, &updates).await)
+    } else {
+        None
+    };
+    let cluster = match clusters.get(access) {
+        Ok(cluster) => cluster,
+        Err(error) => {
+            // The mechanism has checked it already.
+            updates.failure(error);
+            return;
         }
+    };
+    let progress = Progress::new(updates.clone());
+    let needs = named(&wanted, own_namespace.as_deref(), &progress, "");
+    progress.all_named();
+    let view = View::new(wanted.view(None), clusters.options().metrics.clone());
+    let follower = Follower::new(&cluster, view, needs, updates, false);
+    follower.run(stop.clone()).await;
+}
+
+/// The namespace that we run in; waits until it can be read.
+async fn own_namespace(
+    provider: &str,
+    access: &ClusterAccess,
+    clusters: &Clusters,
+    updates: &Updates,
+) -> String {
+    loop {
+        let namespace = clusters.access(access).and_then(|it| it.own_namespace());
+        match namespace {
+            Ok(namespace) => return namespace,
+            Err(error) => {
+                tracing::warn!(provider, %error, "No namespace of our own");
+                clusters.options().metrics.failure();
+                updates.failure(&error);
+                updates.waiting_for(Some(error));
+            }
+        }
+        sleep(NAMESPACE_RETRY).await;
     }
 }
 
-#[async_trait]
-impl<R: GroupSource> Discoverer for Provider<R> {
-    async fn run(self: Box<Self>, updates: Updates, stop: CancellationToken) {
-        stop.clone()
-            .run_until_cancelled_owned(self.follow(updates, stop))
-            .await;
-    }
+/// The needs, each with a report under its name.
+fn named(
+    wanted: &Wanted,
+    own_namespace: Option<&str>,
+    progress: &Arc<Progress>,
+    prefix: &str,
+) -> Vec<(Need, WatchReport)> {
+    let needs = wanted.needs(own_namespace).into_iter();
+    needs
+        .map(|need| {
+            let report = progress.watch(format!("{prefix}list of {need}"));
+            (need, report)
+        })
+        .collect()
 }
 
-// === impl GroupConsumer ===
+// === impl Fleet ===
 
-impl<R> GroupConsumer<R> {
-    fn new(updates: Updates) -> Self {
+impl Fleet {
+    fn new(wanted: Wanted, clusters: Arc<Clusters>, updates: Updates) -> Self {
+        let progress = Progress::new(updates.clone());
         Self {
+            wanted,
+            clusters,
             updates,
-            pending: Vec::new(),
-            resource: PhantomData,
+            progress,
+            running: BTreeMap::new(),
+        }
+    }
+
+    async fn follow(mut self, selection: ClusterSelection) {
+        let selection = Arc::new(selection);
+        let mut patience = Box::pin(sleep(FAILING_CLUSTERS));
+        let mut is_patient = true;
+        loop {
+            let of = Arc::clone(&selection);
+            if let Ok((found, problems)) = tokio::task::spawn_blocking(move || find(&of)).await {
+                self.adapt(found, &problems).await;
+            }
+            tokio::select! {
+                () = sleep(FOLDER_INTERVAL) => {}
+                () = &mut patience, if is_patient => {
+                    is_patient = false;
+                    self.progress.go_on_without_failing();
+                }
+            }
+        }
+    }
+
+    /// Begins with clusters that are new, and takes back what came of those that are gone. If a
+    /// folder could not be read, nothing is taken back.
+    async fn adapt(&mut self, found: Found, problems: &[String]) {
+        for problem in problems {
+            tracing::warn!(problem, "Folder of kubeconfigs not read");
+            self.updates.failure(problem);
+        }
+        if self.running.is_empty() && found.is_empty() {
+            let nothing = "no cluster that the section names is there yet".to_owned();
+            let waiting = problems.first().cloned().unwrap_or(nothing);
+            self.updates.waiting_for(Some(waiting));
+            return;
+        }
+        let gone = self.running.iter_mut().filter_map(|(name, member)| {
+            let is_gone = match found.get(name) {
+                Some(access) => *access != member.access,
+                None => problems.is_empty() && member.is_missed_again(),
+            };
+            is_gone.then(|| name.clone())
+        });
+        let gone: Vec<String> = gone.collect();
+        for name in gone {
+            if let Some(member) = self.running.remove(&name) {
+                tracing::info!(cluster = name, "Cluster is no longer read");
+                member.end().await;
+            }
+        }
+        for (name, access) in found {
+            if let Some(member) = self.running.get_mut(&name) {
+                member.missed = 0;
+            } else {
+                let member = self.begin(&name, access);
+                self.running.insert(name, member);
+            }
+        }
+        self.progress.all_named();
+    }
+
+    fn begin(&self, name: &str, access: ClusterAccess) -> Member {
+        let prefix = format!("cluster `{name}`: ");
+        let cluster = match self.clusters.get(&access) {
+            Ok(cluster) => cluster,
+            Err(error) => {
+                let report = self.progress.watch(format!("cluster `{name}`"));
+                report.problem(error);
+                return Member {
+                    access,
+                    missed: 0,
+                    _refused: Some(report),
+                    task: None,
+                };
+            }
+        };
+        let needs = named(&self.wanted, None, &self.progress, &prefix);
+        let metrics = self.clusters.options().metrics.clone();
+        let view = View::new(self.wanted.view(Some(name)), metrics);
+        let follower = Follower::new(&cluster, view, needs, self.updates.clone(), true);
+        let stop = CancellationToken::new();
+        let task = tokio::spawn(follower.run(stop.clone()));
+        let guard = stop.clone().drop_guard();
+        Member {
+            access,
+            missed: 0,
+            _refused: None,
+            task: Some((task, stop, guard)),
         }
     }
 }
 
-impl<R: GroupSource> Consumer for GroupConsumer<R> {
-    fn changed(&mut self, key: &ObjectKey, record: &Record) {
-        self.pending.extend(R::group(key, record).map(Arc::new));
+// === impl Member ===
+
+impl Member {
+    /// Notes that the cluster was not found; whether that is final.
+    fn is_missed_again(&mut self) -> bool {
+        self.missed += 1;
+        self.missed >= MISSED_LOOKS
     }
 
-    fn gone(&mut self, key: &ObjectKey) {
-        let group = TargetGroup {
-            source: key.source(),
-            ..TargetGroup::default()
+    async fn end(self) {
+        let Some((task, stop, _guard)) = self.task else {
+            return;
         };
-        self.pending.push(Arc::new(group));
-    }
-
-    fn publish(&mut self, read_at: Instant) {
-        self.updates.observed_at(read_at);
-        self.updates.apply_all(self.pending.drain(..));
+        stop.cancel();
+        match task.await.map_err(JoinError::try_into_panic) {
+            Ok(follower) => follower.take_back(),
+            Err(Ok(panic)) => std::panic::resume_unwind(panic),
+            Err(Err(_)) => {}
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! What the list/watch driver must know of a kind of object, and what a role makes of it.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use periplus_core::TargetGroup;
@@ -7,32 +8,44 @@ use serde::Deserialize;
 
 use crate::record::{Record, Writer};
 
+pub(crate) mod custom;
+pub(crate) mod filter;
 pub(crate) mod node;
 pub(crate) mod pod;
 
 /// A kind of object that can be listed and watched.
 ///
 /// The driver knows of an object only what is here; a further kind is a further implementation.
+/// It is a value, since custom resources become known while we run.
 pub(crate) trait Resource: Send + Sync + 'static {
     /// The trimmed object, borrowed from the bytes that were read.
     type Wire<'a>: Deserialize<'a>;
 
-    /// The plural name in paths and permissions, such as `pods`.
-    const PLURAL: &'static str;
-    /// The path of the API group and version, such as `/api/v1`.
-    const GROUP_PATH: &'static str;
-    /// Whether objects belong to a namespace.
-    const NAMESPACED: bool;
-    /// The role whose events this kind counts as.
-    const ROLE: &'static str;
-    /// What keys of this kind begin with; see [`ObjectKey`].
-    const KEY_PREFIX: &'static str;
+    /// What the kind is called, and where it is found.
+    fn kind(&self) -> &Kind;
 
     /// The names of the object.
-    fn names<'w>(wire: &'w Self::Wire<'_>) -> ObjectNames<'w>;
+    fn names<'w>(&self, wire: &'w Self::Wire<'_>) -> ObjectNames<'w>;
 
     /// Packs what is kept of the object. The names are not part of it: the key holds them.
-    fn pack(wire: &Self::Wire<'_>, writer: &mut Writer);
+    fn pack(&self, wire: &Self::Wire<'_>, writer: &mut Writer);
+}
+
+/// What a kind of object is called, and where the API server has it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Kind {
+    /// The path of the API group and version, such as `/api/v1`.
+    pub(crate) group_path: Cow<'static, str>,
+    /// The plural name in paths and permissions, such as `pods`.
+    pub(crate) plural: Cow<'static, str>,
+    /// Whether objects belong to a namespace.
+    pub(crate) namespaced: bool,
+    /// Whether `metadata` is all that is asked for.
+    pub(crate) metadata_only: bool,
+    /// The role whose events this kind counts as.
+    pub(crate) role: &'static str,
+    /// What keys of this kind begin with; see [`ObjectKey`].
+    pub(crate) key_prefix: Cow<'static, str>,
 }
 
 /// A kind of object that becomes target groups of its own.
@@ -40,6 +53,9 @@ pub(crate) trait GroupSource: Resource {
     /// The target group of an object; without targets if there is nothing to scrape (yet), and
     /// `None` if the group that stands is to stay as it is.
     fn group(key: &ObjectKey, record: &Record) -> Option<TargetGroup>;
+
+    /// The kind as a value.
+    fn new() -> Self;
 }
 
 /// The names of an object as it came over the wire.
@@ -58,22 +74,48 @@ pub(crate) struct ObjectNames<'a> {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct ObjectKey(Arc<str>);
 
+// === impl Kind ===
+
+impl Kind {
+    /// A kind that the API server has by itself.
+    pub(crate) const fn builtin(
+        group_path: &'static str,
+        plural: &'static str,
+        role: &'static str,
+    ) -> Self {
+        Self {
+            group_path: Cow::Borrowed(group_path),
+            plural: Cow::Borrowed(plural),
+            namespaced: true,
+            metadata_only: false,
+            role,
+            key_prefix: Cow::Borrowed(role),
+        }
+    }
+
+    /// The same for objects outside namespaces.
+    pub(crate) const fn cluster_scoped(mut self) -> Self {
+        self.namespaced = false;
+        self
+    }
+}
+
 // === impl ObjectNames ===
 
 impl ObjectNames<'_> {
     /// Writes the key of the object into `key`. False if the names are not such as the API server
     /// gives: then nothing can be known of the object.
-    pub(crate) fn write_key<R: Resource>(&self, key: &mut String) -> bool {
+    pub(crate) fn write_key(&self, kind: &Kind, key: &mut String) -> bool {
         key.clear();
-        key.push_str(R::KEY_PREFIX);
+        key.push_str(&kind.key_prefix);
         key.push('/');
-        if R::NAMESPACED {
+        if kind.namespaced {
             key.push_str(self.namespace);
             key.push('/');
         }
         key.push_str(self.name);
         let namespace_fits =
-            !R::NAMESPACED || !(self.namespace.is_empty() || self.namespace.contains('/'));
+            !kind.namespaced || !(self.namespace.is_empty() || self.namespace.contains('/'));
         namespace_fits && !self.name.is_empty() && !self.name.contains('/')
     }
 }
@@ -123,28 +165,29 @@ pub(crate) mod testing {
 
     /// Key and record of an object, as the driver would have them.
     pub(crate) fn keyed_record_of<R: Resource>(
+        resource: &R,
         object: &Value,
     ) -> Result<(ObjectKey, Record), String> {
         let bytes = serde_json::to_vec(object).unwrap();
         let wire: R::Wire<'_> =
             serde_json::from_slice(&bytes).map_err(|error| error.to_string())?;
         let mut key = String::new();
-        if !R::names(&wire).write_key::<R>(&mut key) {
+        if !resource.names(&wire).write_key(resource.kind(), &mut key) {
             return Err("no name".to_owned());
         }
         let mut writer = Writer::default();
-        R::pack(&wire, &mut writer);
+        resource.pack(&wire, &mut writer);
         Ok((ObjectKey::new(&key), writer.take()))
     }
 
     /// The record of an object.
-    pub(crate) fn record_of<R: Resource>(object: &Value) -> Result<Record, String> {
-        keyed_record_of::<R>(object).map(|(_, record)| record)
+    pub(crate) fn record_of<R: GroupSource>(object: &Value) -> Result<Record, String> {
+        keyed_record_of(&R::new(), object).map(|(_, record)| record)
     }
 
     /// The target group of an object.
     pub(crate) fn group_of<R: GroupSource>(object: &Value) -> Option<TargetGroup> {
-        let (key, record) = keyed_record_of::<R>(object).unwrap();
+        let (key, record) = keyed_record_of(&R::new(), object).unwrap();
         R::group(&key, &record)
     }
 

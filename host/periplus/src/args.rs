@@ -21,12 +21,45 @@ pub(crate) enum Command {
     /// Check without running.
     #[command(subcommand)]
     Check(CheckCommand),
+    /// Prepare a Kubernetes cluster.
+    #[command(subcommand)]
+    Kubernetes(KubernetesCommand),
 }
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum CheckCommand {
     /// Read a configuration with its plugins and print every error in it.
     Config(CheckConfigArgs),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum KubernetesCommand {
+    /// Print the smallest roles that a configuration needs, for `kubectl apply -f -`.
+    Rbac(RbacArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RbacArgs {
+    /// The configuration whose Kubernetes sections are to be permitted.
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "PERIPLUS_CONFIG",
+        default_value = "prometheus.yml"
+    )]
+    pub(crate) config: PathBuf,
+
+    /// Name of the roles and bindings.
+    #[arg(long, value_name = "NAME", default_value = "periplus", value_parser = parse_object_name)]
+    pub(crate) name: String,
+
+    /// Namespace that Periplus runs in.
+    #[arg(long, value_name = "NS", default_value = "default", value_parser = parse_object_name)]
+    pub(crate) namespace: String,
+
+    /// Service account that Periplus runs as; the name of the roles unless given.
+    #[arg(long, value_name = "SA", value_parser = parse_object_name)]
+    pub(crate) service_account: Option<String>,
 }
 
 #[derive(Debug, Args)]
@@ -108,4 +141,19 @@ fn parse_duration(text: &str) -> Result<Duration, String> {
         .parse()
         .map_err(|error: periplus_core::duration::DurationError| error.to_string())?;
     Ok(parsed.into())
+}
+
+/// A name that objects of Kubernetes can have.
+fn parse_object_name(text: &str) -> Result<String, String> {
+    let inner = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.');
+    let is_edge = |edge: Option<char>| edge.is_some_and(|it| it.is_ascii_alphanumeric());
+    let is_name = text.len() <= 253
+        && text.bytes().all(inner)
+        && is_edge(text.chars().next())
+        && is_edge(text.chars().last());
+    if is_name {
+        Ok(text.to_owned())
+    } else {
+        Err("use lower-case letters, digits, `-` and `.`".to_owned())
+    }
 }

@@ -10,6 +10,7 @@ mod check;
 mod load;
 mod logging;
 mod mechanisms;
+mod rbac;
 mod reload;
 mod run;
 
@@ -17,7 +18,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use crate::args::{CheckCommand, Cli, Command};
+use crate::args::{CheckCommand, Cli, Command, KubernetesCommand};
 
 /// Returns memory to the system soon after the burst of a first list, which glibc's does not.
 #[global_allocator]
@@ -38,6 +39,7 @@ fn main() -> ExitCode {
     let outcome = match cli.command {
         Command::Run(args) => runtime.block_on(run::run(args)),
         Command::Check(CheckCommand::Config(args)) => runtime.block_on(check::config(args)),
+        Command::Kubernetes(KubernetesCommand::Rbac(args)) => rbac::rbac(&args),
     };
     // Blocking work that is still under way (a compilation, say) must not hold up the exit.
     runtime.shutdown_background();

@@ -24,6 +24,9 @@ impl Mechanisms for AllMechanisms {
                     .ok_or_else(|| format!("mechanism `{}` is not built in", section.mechanism))
             }
             SectionKind::Kubernetes(kubernetes) => self.kubernetes.discoverer(kubernetes, name),
+            SectionKind::KubernetesResource(resource) => {
+                self.kubernetes.resource_discoverer(resource, name)
+            }
             SectionKind::Plugin(_) => self.plugins.discoverer(section, name),
             SectionKind::Missing => Err(format!(
                 "no plugin serves mechanism `{}`, so this job stays unknown",

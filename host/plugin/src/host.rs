@@ -343,7 +343,7 @@ impl PluginSet {
                 "another plugin is named `{name}`; give one of them a `name`"
             ));
         }
-        let builtin = ["static", "file", "kubernetes"];
+        let builtin = ["static", "file", "kubernetes", "kubernetes_resource"];
         generation.manifest.mechanisms.keys().find_map(|mechanism| {
             if builtin.contains(&mechanism.as_str()) {
                 return Some(format!("mechanism `{mechanism}` is the host's own"));

@@ -90,7 +90,7 @@ impl JobStatus {
             invalid_example: None,
         };
         for result in snapshot.groups.values() {
-            status.discovered += result.group.targets.len();
+            status.discovered += result.discovered().len();
             status.transformed += result.targets.len();
             for (index, target) in result.targets.iter().enumerate() {
                 match &target.outcome {

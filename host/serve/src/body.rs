@@ -1,29 +1,52 @@
-//! Joined bodies: made once per content, kept while there is room.
+//! Lists as bodies: ready bytes where that pays, else rendered while they are sent.
+//!
+//! To render a list costs about as much as to copy it a few times, so bytes are kept only of lists
+//! that are small, that were compressed, or that are asked for again within seconds. Whatever is
+//! kept is let go when nobody has asked for it for a minute.
 
 use std::collections::HashMap;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
+use std::time::Duration;
 
+use axum::body::Body;
 use bytes::Bytes;
+use http_body::{Frame, SizeHint};
 use periplus_core::ContentHash;
-use periplus_discovery::{Snapshot, Stage};
+use periplus_discovery::{BodyPieces, Snapshot, Stage};
 use tokio::sync::OnceCell;
+use tokio::time::Instant;
 
 use crate::encoding::{self, Encoding};
 use crate::metrics::ServeMetrics;
 
-/// Bodies beyond this size are compressed on a blocking thread: at 700 MB/s it is 1.5 ms.
-const BLOCKING_BYTES: usize = 1 << 20;
-/// Snapshots with more groups are joined on a blocking thread, since segments that nobody has read
-/// yet are rendered by it.
+/// More groups than this are measured or compressed on a blocking thread.
 const BLOCKING_GROUPS: usize = 256;
+/// Bodies up to this size are always kept: they cost more to make than to have.
+const SMALL: usize = 256 << 10;
+/// A larger one is kept when the same content is asked for again within this time: then more than
+/// one reader has use for it. A lone reader asks less often.
+const AGAIN: Duration = Duration::from_secs(10);
+/// What nobody has asked for in this time is let go.
+const KEPT: Duration = Duration::from_mins(1);
 
-/// Joined bodies, bounded in bytes; the least recently used go first. Of each job, stage and
-/// encoding only the newest content is kept.
+/// Bodies, bounded in bytes; the least recently used go first. Of each job, stage and encoding only
+/// the newest content is kept.
 #[derive(Debug)]
 pub(crate) struct BodyCache {
     limit: usize,
     metrics: ServeMetrics,
     entries: Mutex<Entries>,
+}
+
+/// A list on its way to a reader.
+#[derive(Debug)]
+pub(crate) enum Made {
+    /// All of it.
+    Ready(Bytes),
+    /// Its pieces, which are as long as this together.
+    Pieces(BodyPieces, usize),
 }
 
 /// Names a body; its content is named by [`Snapshot::stage_version`].
@@ -41,6 +64,8 @@ struct Entries {
     bytes: usize,
     /// Counts uses.
     clock: u64,
+    /// Whether a task looks for what nobody asks for.
+    is_swept: bool,
 }
 
 #[derive(Debug)]
@@ -50,6 +75,13 @@ struct Entry {
     /// 0 until the body was made.
     bytes: usize,
     used: u64,
+    asked: Instant,
+}
+
+/// The pieces of a list as an HTTP body.
+struct PiecesBody {
+    pieces: BodyPieces,
+    left: usize,
 }
 
 /// A body could not be made because the host is stopping.
@@ -60,62 +92,65 @@ pub(crate) struct Stopping(#[from] tokio::task::JoinError);
 // === impl BodyCache ===
 
 impl BodyCache {
-    pub(crate) fn new(limit: usize, metrics: ServeMetrics) -> Self {
-        Self {
+    pub(crate) fn new(limit: usize, metrics: ServeMetrics) -> Arc<Self> {
+        Arc::new(Self {
             limit,
             metrics,
             entries: Mutex::default(),
-        }
+        })
     }
 
-    /// The body of a job's stage. Requests that come together for the same content make it once.
+    /// The body of a job's stage. Requests that come together for the same content make what is kept
+    /// of it once.
     pub(crate) async fn body(
-        &self,
+        self: &Arc<Self>,
         job: &Arc<str>,
         stage: Stage,
         encoding: Encoding,
         snapshot: &Arc<Snapshot>,
-    ) -> Result<Bytes, Stopping> {
+    ) -> Result<Made, Stopping> {
         let key = Key {
             job: Arc::clone(job),
             stage,
             encoding,
         };
-        let cell = self.cell(&key, snapshot.stage_version(stage));
+        let (cell, is_again) = self.cell(&key, snapshot.stage_version(stage));
+        if let Some(body) = cell.get() {
+            return Ok(Made::Ready(body.clone()));
+        }
         let body = match encoding {
-            Encoding::Identity => cell.get_or_try_init(|| self.join(snapshot, stage)).await?,
+            Encoding::Identity => {
+                let length = length(snapshot, stage).await?;
+                if length > SMALL && !(is_again && length <= self.limit) {
+                    self.metrics.body_built(encoding);
+                    return Ok(Made::Pieces(snapshot.body(stage), length));
+                }
+                let join = || self.make(encoding, snapshot, move |list| join(list, stage, length));
+                cell.get_or_try_init(join).await?
+            }
             Encoding::Gzip => {
-                let pack = async || {
-                    let identity = Encoding::Identity;
-                    let plain = Box::pin(self.body(job, stage, identity, snapshot)).await?;
-                    self.pack(plain).await
-                };
+                let pack = || self.make(encoding, snapshot, move |list| pack(list, stage));
                 cell.get_or_try_init(pack).await?
             }
         };
         self.account(&key, &cell, body.len());
-        Ok(body.clone())
+        Ok(Made::Ready(body.clone()))
     }
 
-    async fn join(&self, snapshot: &Arc<Snapshot>, stage: Stage) -> Result<Bytes, Stopping> {
-        self.metrics.body_built(Encoding::Identity);
-        if snapshot.groups.len() <= BLOCKING_GROUPS {
-            return Ok(join(snapshot, stage));
-        }
-        let snapshot = Arc::clone(snapshot);
-        Ok(tokio::task::spawn_blocking(move || join(&snapshot, stage)).await?)
+    async fn make(
+        &self,
+        encoding: Encoding,
+        snapshot: &Arc<Snapshot>,
+        make: impl FnOnce(&Arc<Snapshot>) -> Bytes + Send + 'static,
+    ) -> Result<Bytes, Stopping> {
+        self.metrics.body_built(encoding);
+        aside(snapshot, make).await
     }
 
-    async fn pack(&self, plain: Bytes) -> Result<Bytes, Stopping> {
-        self.metrics.body_built(Encoding::Gzip);
-        if plain.len() <= BLOCKING_BYTES {
-            return Ok(encoding::gzip(&plain));
-        }
-        Ok(tokio::task::spawn_blocking(move || encoding::gzip(&plain)).await?)
-    }
-
-    /// The place of a body, which other requests share.
-    fn cell(&self, key: &Key, version: ContentHash) -> Arc<OnceCell<Bytes>> {
+    /// The place of a body, which other requests share, and whether the same was asked for a moment
+    /// ago.
+    fn cell(&self, key: &Key, version: ContentHash) -> (Arc<OnceCell<Bytes>>, bool) {
+        let now = Instant::now();
         let mut entries = self.lock();
         entries.clock += 1;
         let used = entries.clock;
@@ -123,7 +158,8 @@ impl BodyCache {
             && entry.version == version
         {
             entry.used = used;
-            return Arc::clone(&entry.cell);
+            let before = std::mem::replace(&mut entry.asked, now);
+            return (Arc::clone(&entry.cell), now < before + AGAIN);
         }
         let cell = Arc::<OnceCell<Bytes>>::default();
         let entry = Entry {
@@ -131,16 +167,17 @@ impl BodyCache {
             cell: Arc::clone(&cell),
             bytes: 0,
             used,
+            asked: now,
         };
         if let Some(old) = entries.by_key.insert(key.clone(), entry) {
             entries.bytes -= old.bytes;
         }
         self.metrics.set_cache_bytes(entries.bytes);
-        cell
+        (cell, false)
     }
 
     /// Counts a body that was made, and makes room for it.
-    fn account(&self, key: &Key, cell: &Arc<OnceCell<Bytes>>, bytes: usize) {
+    fn account(self: &Arc<Self>, key: &Key, cell: &Arc<OnceCell<Bytes>>, bytes: usize) {
         let mut entries = self.lock();
         let Some(entry) = entries.by_key.get_mut(key) else {
             return;
@@ -163,10 +200,55 @@ impl BodyCache {
             entries.remove(&oldest);
         }
         self.metrics.set_cache_bytes(entries.bytes);
+        if entries.bytes > 0 && !std::mem::replace(&mut entries.is_swept, true) {
+            tokio::spawn(sweep(Arc::downgrade(self)));
+        }
+    }
+
+    /// Lets go of what nobody asks for any more; whether nothing is left.
+    fn sweep(&self) -> bool {
+        let now = Instant::now();
+        let mut entries = self.lock();
+        entries.by_key.retain(|_, entry| now < entry.asked + KEPT);
+        entries.bytes = entries.by_key.values().map(|entry| entry.bytes).sum();
+        entries.is_swept = !entries.by_key.is_empty();
+        self.metrics.set_cache_bytes(entries.bytes);
+        !entries.is_swept
     }
 
     fn lock(&self) -> MutexGuard<'_, Entries> {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+async fn sweep(cache: std::sync::Weak<BodyCache>) {
+    loop {
+        tokio::time::sleep(KEPT / 2).await;
+        match cache.upgrade() {
+            Some(cache) if !cache.sweep() => {}
+            _ => return,
+        }
+    }
+}
+
+// === impl Made ===
+
+impl Made {
+    /// The length of the whole body.
+    pub(crate) fn len(&self) -> usize {
+        match self {
+            Self::Ready(body) => body.len(),
+            Self::Pieces(_, length) => *length,
+        }
+    }
+}
+
+impl From<Made> for Body {
+    fn from(made: Made) -> Self {
+        match made {
+            Made::Ready(body) => body.into(),
+            Made::Pieces(pieces, left) => Self::new(PiecesBody { pieces, left }),
+        }
     }
 }
 
@@ -180,19 +262,60 @@ impl Entries {
     }
 }
 
-/// All segments of a stage as one JSON list, in the order of the groups' keys.
-fn join(snapshot: &Snapshot, stage: Stage) -> Bytes {
-    let segments = snapshot.groups.values().map(|group| group.segment(stage));
-    let segments: Vec<Bytes> = segments.filter(|segment| !segment.is_empty()).collect();
-    let length: usize = segments.iter().map(|segment| segment.len() + 1).sum();
-    let mut body = Vec::with_capacity(length + 2);
-    body.push(b'[');
-    for (index, segment) in segments.iter().enumerate() {
-        if index > 0 {
-            body.push(b',');
-        }
-        body.extend_from_slice(segment);
+// === impl PiecesBody ===
+
+impl http_body::Body for PiecesBody {
+    type Data = Bytes;
+    type Error = std::convert::Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        let piece = self.pieces.next();
+        let piece = piece.inspect(|piece| self.left -= piece.len().min(self.left));
+        Poll::Ready(piece.map(|piece| Ok(Frame::data(piece))))
     }
-    body.push(b']');
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.left as u64)
+    }
+}
+
+/// The length of a list.
+async fn length(snapshot: &Arc<Snapshot>, stage: Stage) -> Result<usize, Stopping> {
+    match snapshot.body_length(stage, BLOCKING_GROUPS) {
+        Some(length) => Ok(length),
+        None => {
+            aside(snapshot, move |list| {
+                let length = list.body_length(stage, usize::MAX);
+                length.expect("there is no bound")
+            })
+            .await
+        }
+    }
+}
+
+/// Does what takes long for large lists on a blocking thread.
+async fn aside<T: Send + 'static>(
+    snapshot: &Arc<Snapshot>,
+    work: impl FnOnce(&Arc<Snapshot>) -> T + Send + 'static,
+) -> Result<T, Stopping> {
+    if snapshot.groups.len() <= BLOCKING_GROUPS {
+        return Ok(work(snapshot));
+    }
+    let snapshot = Arc::clone(snapshot);
+    Ok(tokio::task::spawn_blocking(move || work(&snapshot)).await?)
+}
+
+fn join(snapshot: &Arc<Snapshot>, stage: Stage, length: usize) -> Bytes {
+    let mut body = Vec::with_capacity(length);
+    for piece in snapshot.body(stage) {
+        body.extend_from_slice(&piece);
+    }
     body.into()
+}
+
+fn pack(snapshot: &Arc<Snapshot>, stage: Stage) -> Bytes {
+    encoding::gzip(snapshot.body(stage))
 }

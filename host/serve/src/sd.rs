@@ -8,11 +8,13 @@ use axum::extract::State;
 use axum::http::uri::Uri;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
 use percent_encoding::percent_decode_str;
 use periplus_core::ContentHash;
 use periplus_discovery::{Directory, Snapshot, Stage};
 use tokio::time::Instant;
 
+use crate::body::Made;
 use crate::conditional;
 use crate::encoding::{self, Encoding};
 use crate::error::ApiError;
@@ -64,8 +66,8 @@ pub(crate) async fn targets(
         ));
     }
     let body = match found {
-        Found::Removed if encoding == Encoding::Gzip => encoding::gzip(b"[]"),
-        Found::Removed => "[]".into(),
+        Found::Removed if encoding == Encoding::Gzip => Made::Ready(encoding::gzip([b"[]"])),
+        Found::Removed => Made::Ready(Bytes::from_static(b"[]")),
         Found::Known(name, snapshot) => {
             let body = app.bodies.body(&name, stage, encoding, &snapshot).await;
             body.map_err(|error| ApiError::unavailable(error.to_string()))?

@@ -27,7 +27,7 @@ pub struct ServeState {
     pub ready_timeout: Duration,
     /// How long a job that a reload removed is answered with an empty list.
     pub removed_grace: Duration,
-    /// The most bytes that joined bodies may take together.
+    /// The most bytes that bodies may take together which are kept for the next reader.
     pub body_cache_bytes: usize,
     /// What the host says of itself.
     pub about: About,
@@ -53,7 +53,7 @@ pub(crate) struct App {
     pub(crate) reload: ReloadHandle,
     pub(crate) readiness: Readiness,
     pub(crate) removed_grace: Duration,
-    pub(crate) bodies: BodyCache,
+    pub(crate) bodies: Arc<BodyCache>,
     pub(crate) about: About,
 }
 
@@ -64,7 +64,7 @@ impl ServeState {
     pub const DEFAULT_READY_TIMEOUT: Duration = Duration::from_mins(2);
     /// A day.
     pub const DEFAULT_REMOVED_GRACE: Duration = Duration::from_hours(24);
-    /// 64 MiB: both encodings of some hundred thousand targets.
+    /// 64 MiB: some hundred thousand targets that many readers ask for.
     pub const DEFAULT_BODY_CACHE_BYTES: usize = 64 << 20;
 }
 

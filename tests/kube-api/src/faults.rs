@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use tokio::sync::broadcast;
 
+use crate::object::Object;
+use crate::options::WatchList;
 use crate::requests::Verb;
 
 /// Which requests a fault befalls, how often, and how.
@@ -14,8 +16,10 @@ pub struct Rule {
     pub verb: Option<Verb>,
     /// Only this resource, such as `pods`.
     pub resource: Option<String>,
-    /// Only requests whose path names this namespace.
+    /// Only requests whose path names this namespace; empty: only those whose path names none.
     pub namespace: Option<String>,
+    /// Only watches that ask for initial events, or only requests that do not.
+    pub initial_events: Option<bool>,
     /// How many requests; every one if `None`.
     pub times: Option<u32>,
     /// What happens to them.
@@ -32,13 +36,18 @@ pub enum Fault {
         /// Seconds in the `Retry-After` header.
         retry_after: Option<u32>,
     },
+    /// Refused by priority and fairness: 429 in plain text, not a `Status`, as the real server does.
+    Busy {
+        /// Seconds in the `Retry-After` header; the real server always says 1.
+        retry_after: Option<u32>,
+    },
     /// Refused by authorisation: `403`, with the text of the real thing.
     Forbidden,
     /// Never answered; the connection stays open.
     Hang,
     /// Answered after this long.
     Delay(Duration),
-    /// The connection is cut before an answer.
+    /// The connection is cut before an answer, with everything else that is on it.
     Disconnect,
     /// Answered `200` with this body.
     Body(String),
@@ -49,8 +58,15 @@ pub enum Fault {
         /// Time between pieces.
         pause: Duration,
     },
-    /// The connection is cut after so many bytes of the body.
+    /// The connection is cut after so many bytes of the body; over HTTP/2, the stream.
     TruncateBody(usize),
+    /// A continue token counts as expired. Requests without one go on as ever.
+    ExpiredToken,
+    /// The request is answered as by a server with another setting, as happens when several stand behind
+    /// one address.
+    WatchList(WatchList),
+    /// The initial events of a watch that asks for them go wrong.
+    Initial(InitialFault),
     /// A list that claims to be of this version.
     ListVersion(u64),
     /// In lists and watches, this object's JSON (without `kind` and `apiVersion`) is replaced by this text.
@@ -71,14 +87,29 @@ pub enum Fault {
     },
 }
 
+/// What happens to the initial events of a watch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum InitialFault {
+    /// Each comes twice.
+    Duplicated,
+    /// They come in no order, neither of names nor of versions.
+    Shuffled,
+    /// All of them come twice, each time with the bookmark at their end.
+    Twice,
+    /// Their bookmark never comes, nor any other; changes do.
+    NoBookmark,
+    /// The connection is cut where the bookmark should come; over HTTP/2, the stream.
+    CutBeforeBookmark,
+}
+
 /// What happens to a running watch.
 #[derive(Clone, Debug)]
 pub enum WatchFault {
     /// It ends in good order.
     End,
-    /// The connection is cut between two lines.
+    /// The connection is cut between two lines; over HTTP/2, the stream.
     Cut,
-    /// The connection is cut in the middle of a line.
+    /// The connection is cut in the middle of a line; over HTTP/2, the stream.
     CutMidLine,
     /// Nothing arrives any more; the connection stays open.
     Stall,
@@ -112,6 +143,7 @@ pub(crate) struct Subject<'a> {
     pub(crate) verb: Verb,
     pub(crate) resource: &'a str,
     pub(crate) namespace: &'a str,
+    pub(crate) initial_events: bool,
 }
 
 // === impl Rule ===
@@ -123,6 +155,7 @@ impl Rule {
             verb: None,
             resource: None,
             namespace: None,
+            initial_events: None,
             times: None,
             fault,
         }
@@ -142,10 +175,17 @@ impl Rule {
         self
     }
 
-    /// Only requests whose path names this namespace.
+    /// Only requests whose path names this namespace; empty: only those whose path names none.
     #[must_use]
     pub fn namespace(mut self, namespace: &str) -> Self {
         self.namespace = Some(namespace.to_owned());
+        self
+    }
+
+    /// Only watches that ask for initial events (`true`), or only requests that do not (`false`).
+    #[must_use]
+    pub fn initial_events(mut self, asked: bool) -> Self {
+        self.initial_events = Some(asked);
         self
     }
 
@@ -166,8 +206,27 @@ impl Rule {
                 .namespace
                 .as_deref()
                 .is_none_or(|n| n == subject.namespace)
+            && self
+                .initial_events
+                .is_none_or(|i| i == subject.initial_events)
             && self.times != Some(0)
             && (subject.verb != Verb::Other || self.verb == Some(Verb::Other))
+    }
+}
+
+// === impl Fault ===
+
+impl Fault {
+    /// The text that stands in for an object.
+    pub(crate) fn replaces(&self, object: &Object) -> Option<&str> {
+        match self {
+            Self::Replace {
+                namespace,
+                name,
+                json,
+            } if *namespace == object.namespace && *name == object.name => Some(json),
+            _ => None,
+        }
     }
 }
 

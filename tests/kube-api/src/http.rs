@@ -2,6 +2,7 @@
 
 mod body;
 mod list;
+mod negotiate;
 mod route;
 mod watch;
 mod write;
@@ -10,7 +11,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
-use http::header::{ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER, USER_AGENT};
+use http::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER, USER_AGENT};
 use http::{HeaderMap, HeaderValue};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
@@ -22,12 +23,14 @@ use tokio_util::sync::CancellationToken;
 
 use crate::Settings;
 use crate::faults::{Fault, Faults, Subject};
+use crate::options::WatchList;
 use crate::requests::{Request, RequestLog, Verb};
 use crate::resource::Resource;
 use crate::status::Problem;
 use crate::store::Store;
 
 use body::Body;
+use negotiate::View;
 use route::Route;
 
 type Response = http::Response<Body>;
@@ -39,6 +42,7 @@ pub(crate) struct Shared {
     pub(crate) faults: Faults,
     pub(crate) log: RequestLog,
     pub(crate) settings: Settings,
+    pub(crate) watch_list: Mutex<WatchList>,
     /// Running watches per resource name.
     pub(crate) watches: Mutex<HashMap<String, usize>>,
 }
@@ -52,6 +56,31 @@ struct Call<'a> {
     subresource: String,
     query: std::collections::BTreeMap<String, String>,
     faults: Vec<Fault>,
+    view: View,
+}
+
+// === impl Shared ===
+
+impl Shared {
+    fn watch_list(&self) -> WatchList {
+        *self
+            .watch_list
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+// === impl Call ===
+
+impl Call<'_> {
+    /// `kind` and `apiVersion` of the resource's objects, as JSON members before others.
+    fn prefix(&self) -> String {
+        format!(
+            r#""kind":"{}","apiVersion":"{}","#,
+            self.resource.kind,
+            self.resource.api_version()
+        )
+    }
 }
 
 /// Accepts connections until `stop`, then cuts them all.
@@ -93,6 +122,7 @@ async fn answer(shared: Arc<Shared>, request: http::Request<Incoming>) -> Result
         verb: route.verb,
         resource: &route.resource,
         namespace: &route.namespace,
+        initial_events: route.asks_initial_events(),
     };
     let faults = shared.faults.take(&subject);
     if let Some(answer) = before(&shared, &route, &faults).await? {
@@ -124,21 +154,29 @@ async fn before(shared: &Shared, route: &Route, faults: &[Fault]) -> Result<Opti
                 retry_after: *retry_after,
                 ..Problem::new(*code, reason(*code), format!("fault on demand: {code}"))
             },
-            Fault::Forbidden => {
-                let resource = route.found(&shared.store);
-                let group = resource.map(|r| r.group.clone()).unwrap_or_default();
-                Problem::forbidden(
-                    route.verb.as_str(),
-                    &route.resource,
-                    &group,
-                    &route.namespace,
-                )
-            }
+            Fault::Busy { retry_after } => return Ok(Some(busy(*retry_after))),
+            Fault::Forbidden => route.forbidden(&shared.store),
             _ => continue,
         };
         return Ok(Some(problem_response(&problem)));
     }
     Ok(None)
+}
+
+/// What priority and fairness answer: a sentence, not a `Status`.
+fn busy(retry_after: Option<u32>) -> Response {
+    let text = Bytes::from_static(b"Too many requests, please try again later.\n");
+    let mut response = Response::new(Body::full(text));
+    *response.status_mut() = http::StatusCode::TOO_MANY_REQUESTS;
+    let headers = response.headers_mut();
+    headers.insert(
+        CONTENT_TYPE,
+        HeaderValue::from_static("text/plain; charset=utf-8"),
+    );
+    if let Some(seconds) = retry_after {
+        headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    response
 }
 
 fn reason(code: u16) -> &'static str {
@@ -182,8 +220,13 @@ async fn dispatch(
     let Some(resource) = resource else {
         return route::general(&route.path, &shared.store).map(|v| value_response(&v, 200));
     };
+    let view = match route.verb {
+        Verb::List | Verb::Watch | Verb::Get => negotiate::view(headers, route.verb, &resource)?,
+        _ => View::Whole,
+    };
     let call = Call {
         shared,
+        view,
         resource,
         namespace: route.namespace,
         name: route.name,
@@ -193,7 +236,7 @@ async fn dispatch(
     };
     match route.verb {
         Verb::List => list::list(&call, headers),
-        Verb::Watch => watch::watch(&call),
+        Verb::Watch => watch::watch(&call, headers),
         Verb::Get => write::get(&call),
         Verb::Delete => write::delete(&call),
         Verb::Create | Verb::Update | Verb::Patch => {
@@ -231,6 +274,7 @@ fn record(head: &http::request::Parts, route: &Route) -> Request {
         namespace: route.namespace.clone(),
         user_agent: header(USER_AGENT),
         authorization: header(AUTHORIZATION),
+        accept: header(ACCEPT),
         accept_encoding: header(ACCEPT_ENCODING),
         status: 0,
     }

@@ -13,9 +13,12 @@
 //! objects as they are given, which is what a test wants.
 
 mod faults;
+mod fields;
 mod http;
 pub mod load;
 mod object;
+mod objects;
+mod options;
 mod requests;
 mod resource;
 mod selector;
@@ -29,37 +32,18 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use serde_json::Value;
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-pub use faults::{Fault, Faults, Rule, WatchFault};
+pub use faults::{Fault, Faults, InitialFault, Rule, WatchFault};
+pub use options::{Options, WatchList};
 pub use requests::{Request, Verb};
 pub use resource::Resource;
 
 use crate::http::Shared;
 use requests::RequestLog;
 use store::Store;
-
-/// How a server is to behave.
-#[derive(Clone, Debug)]
-pub struct Options {
-    /// Where to listen.
-    pub listen: SocketAddr,
-    /// The bearer token that clients must bring; none: everybody is let in.
-    pub token: Option<String>,
-    /// How many events the history keeps before the oldest versions expire.
-    pub history: usize,
-    /// Time between bookmarks; the real server takes about a minute.
-    pub bookmark_interval: Duration,
-    /// How long a watch lasts that does not say.
-    pub watch_timeout: Duration,
-    /// A watch from an expired version is answered with HTTP 410 rather than an `ERROR` event.
-    pub gone_as_status: bool,
-    /// Whether big lists are compressed for clients that take gzip.
-    pub gzip: bool,
-}
 
 /// The part of the options that requests look at.
 #[derive(Debug)]
@@ -68,7 +52,10 @@ pub(crate) struct Settings {
     pub(crate) bookmark_interval: Duration,
     pub(crate) watch_timeout: Duration,
     pub(crate) gone_as_status: bool,
+    pub(crate) silent_ahead: bool,
     pub(crate) gzip: bool,
+    pub(crate) gzip_watch_list: bool,
+    pub(crate) token_lifetime: Duration,
 }
 
 /// A running server. Dropping it cuts all connections.
@@ -78,22 +65,6 @@ pub struct KubeApi {
     address: SocketAddr,
     stop: CancellationToken,
     task: Option<JoinHandle<()>>,
-}
-
-// === impl Options ===
-
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            listen: SocketAddr::from(([127, 0, 0, 1], 0)),
-            token: None,
-            history: 10_000,
-            bookmark_interval: Duration::from_mins(1),
-            watch_timeout: Duration::from_mins(30),
-            gone_as_status: false,
-            gzip: true,
-        }
-    }
 }
 
 // === impl KubeApi ===
@@ -108,13 +79,17 @@ impl KubeApi {
             bookmark_interval: options.bookmark_interval,
             watch_timeout: options.watch_timeout,
             gone_as_status: options.gone_as_status,
+            silent_ahead: options.silent_ahead,
             gzip: options.gzip,
+            gzip_watch_list: options.gzip_watch_list,
+            token_lifetime: options.token_lifetime,
         };
         let shared = Arc::new(Shared {
-            store: Store::new(options.history),
+            store: Store::new(options.history, options.first_version),
             faults: Faults::new(),
             log: RequestLog::new(),
             settings,
+            watch_list: Mutex::new(options.watch_list),
             watches: Mutex::new(HashMap::new()),
         });
         let stop = CancellationToken::new();
@@ -152,87 +127,25 @@ impl KubeApi {
         )
     }
 
-    /// Writes a whole object (`apiVersion`, `kind` and `metadata.name` given), new or not, status included.
-    /// Answers with its version; an object that is the same already is not written again. A UID that is
-    /// given is kept, also if it differs from the old one; one that is missing stays as it was.
-    pub fn apply(&self, mut value: Value) -> u64 {
-        let text = |v: &Value, pointer: &str| {
-            v.pointer(pointer)
-                .and_then(Value::as_str)
-                .unwrap_or_default()
-                .to_owned()
-        };
-        let namespace = text(&value, "/metadata/namespace");
-        let resource = self.shared.store.resource_of(
-            &text(&value, "/apiVersion"),
-            &text(&value, "/kind"),
-            !namespace.is_empty(),
-        );
-        let key = (namespace, text(&value, "/metadata/name"));
-        if let Some(old) = self.shared.store.get(&resource, &key) {
-            let old = old.value(&resource.kind, &resource.api_version());
-            for field in ["uid", "creationTimestamp"] {
-                if value["metadata"][field].is_null() {
-                    value["metadata"][field] = old["metadata"][field].clone();
-                }
-            }
-        } else if resource.namespaced {
-            write::ensure_namespace(&self.shared.store, &key.0);
-        }
-        write::complete(&mut value);
-        self.shared.store.put(&resource, value).0.version
-    }
-
-    /// Applies a JSON merge patch to an object, status included; its new version, if it exists.
-    pub fn patch(&self, resource: &str, namespace: &str, name: &str, patch: &Value) -> Option<u64> {
-        let mut value = self.get(resource, namespace, name)?;
-        write::merge(&mut value, patch);
-        Some(self.apply(value))
-    }
-
-    /// Removes an object of a resource (`v1/pods`, `apps/v1/deployments`); false if there is none.
-    pub fn delete(&self, resource: &str, namespace: &str, name: &str) -> bool {
-        let key = (namespace.to_owned(), name.to_owned());
-        let resource = self.shared.store.resource(resource);
-        resource.is_some_and(|r| self.shared.store.remove(&r, &key).is_some())
-    }
-
-    /// One object of a resource (`v1/pods`).
-    pub fn get(&self, resource: &str, namespace: &str, name: &str) -> Option<Value> {
-        let resource = self.shared.store.resource(resource)?;
-        let key = (namespace.to_owned(), name.to_owned());
-        let object = self.shared.store.get(&resource, &key)?;
-        Some(object.value(&resource.kind, &resource.api_version()))
-    }
-
-    /// Namespaces and names of all objects of a resource (`v1/pods`).
-    pub fn names(&self, resource: &str) -> Vec<(String, String)> {
-        let Some(resource) = self.shared.store.resource(resource) else {
-            return Vec::new();
-        };
-        self.shared
-            .store
-            .snapshot(&resource)
-            .objects
-            .iter()
-            .map(|o| o.key())
-            .collect()
-    }
-
-    /// Offers a kind of object that is not there by itself.
-    pub fn register(&self, resource: Resource) {
-        self.shared.store.register(resource);
-    }
-
-    /// The version of the last write.
-    pub fn version(&self) -> u64 {
-        self.shared.store.version()
-    }
-
     /// Forgets the history: watches that resume and lists that continue get 410, from whatever version.
     /// Running watches that are up to date go on.
     pub fn compact(&self) {
         self.shared.store.compact();
+    }
+
+    /// Lets all continue tokens expire, as they do when etcd is compacted; watches notice nothing.
+    pub fn expire_tokens(&self) {
+        self.shared.store.forget_snapshots();
+    }
+
+    /// What becomes of watches that ask for initial events, from now on.
+    pub fn set_watch_list(&self, mode: WatchList) {
+        let mut current = self
+            .shared
+            .watch_list
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        *current = mode;
     }
 
     /// What goes wrong.
@@ -245,6 +158,14 @@ impl KubeApi {
     pub fn forbid_namespace(&self, namespace: &str) -> u64 {
         self.faults()
             .add(Rule::new(Fault::Forbidden).namespace(namespace))
+    }
+
+    /// Refuses one verb on one resource, as authorisation does: in one namespace; with an empty one, in
+    /// requests across namespaces; without one, everywhere. The number takes it back ([`Faults::remove`]).
+    pub fn forbid(&self, verb: Verb, resource: &str, namespace: Option<&str>) -> u64 {
+        let mut rule = Rule::new(Fault::Forbidden).verb(verb).resource(resource);
+        rule.namespace = namespace.map(ToOwned::to_owned);
+        self.faults().add(rule)
     }
 
     /// All requests so far, in order.

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use serde_json::{Map, Value};
 
+use crate::fields;
+
 /// Namespace and name; the namespace is empty for objects of the cluster.
 pub(crate) type Key = (String, String);
 
@@ -15,21 +17,19 @@ pub(crate) struct Object {
     pub(crate) name: String,
     pub(crate) version: u64,
     pub(crate) labels: BTreeMap<String, String>,
-    /// The fields that field selectors may name, less the metadata ones.
-    pub(crate) fields: BTreeMap<&'static str, String>,
-    /// JSON without `kind` and `apiVersion`: lists leave them out, watches and reads add them.
+    /// The fields that field selectors may name, less the metadata and those with their default.
+    fields: Vec<(&'static str, Box<str>)>,
+    /// JSON without `kind` and `apiVersion`: lists leave them out, watches and reads add them. The metadata
+    /// come first.
     pub(crate) json: Bytes,
+    /// Where the metadata end in `json`.
+    metadata_end: usize,
 }
 
 impl Object {
     /// Takes an object whose metadata is complete.
     pub(crate) fn new(value: &Value, version: u64) -> Self {
-        let mut body = value.clone();
-        if let Some(map) = body.as_object_mut() {
-            map.shift_remove("kind");
-            map.shift_remove("apiVersion");
-        }
-        body["metadata"]["resourceVersion"] = Value::String(version.to_string());
+        let (json, metadata_end) = serialise(value, version);
         let text = |pointer: &str| {
             value
                 .pointer(pointer)
@@ -43,11 +43,44 @@ impl Object {
             name: text("/metadata/name"),
             version,
             labels: labels.map(string_map).unwrap_or_default(),
-            fields: BTreeMap::from([
-                ("spec.nodeName", text("/spec/nodeName")),
-                ("status.phase", text("/status/phase")),
-            ]),
-            json: Bytes::from(body.to_string()),
+            fields: fields::of(value),
+            json,
+            metadata_end,
+        }
+    }
+
+    /// The same state at another version, as deletions show it.
+    pub(crate) fn at_version(&self, version: u64) -> Self {
+        // What is stored was serialised here and is an object.
+        let value: Value = serde_json::from_slice(&self.json).unwrap_or_default();
+        let (json, metadata_end) = serialise(&value, version);
+        Self {
+            namespace: self.namespace.clone(),
+            name: self.name.clone(),
+            version,
+            labels: self.labels.clone(),
+            fields: self.fields.clone(),
+            json,
+            metadata_end,
+        }
+    }
+
+    /// `{"metadata":{...}}` and no more.
+    pub(crate) fn metadata_json(&self) -> Vec<u8> {
+        let mut text = self.json[..self.metadata_end].to_vec();
+        text.push(b'}');
+        text
+    }
+
+    /// The value that a field selector compares with; empty if there is none.
+    pub(crate) fn field(&self, field: &str) -> &str {
+        match field {
+            "metadata.name" => &self.name,
+            "metadata.namespace" => &self.namespace,
+            _ => {
+                let found = self.fields.iter().find(|(name, _)| *name == field);
+                found.map_or_else(|| fields::default(field), |(_, value)| value)
+            }
         }
     }
 
@@ -73,7 +106,26 @@ impl Object {
     }
 }
 
-/// `{` + prefix + the rest of an object's JSON.
+/// The stored JSON, metadata first, and where those end.
+fn serialise(value: &Value, version: u64) -> (Bytes, usize) {
+    let mut metadata = value["metadata"].clone();
+    metadata["resourceVersion"] = Value::String(version.to_string());
+    let mut text = format!(r#"{{"metadata":{metadata}"#);
+    let end = text.len();
+    let rest = value.as_object().into_iter().flatten();
+    for (key, value) in
+        rest.filter(|(k, _)| !matches!(k.as_str(), "kind" | "apiVersion" | "metadata"))
+    {
+        text.push(',');
+        text.push_str(&Value::String(key.clone()).to_string());
+        text.push(':');
+        text.push_str(&value.to_string());
+    }
+    text.push('}');
+    (Bytes::from(text), end)
+}
+
+/// The prefix, which opens an object, and the rest of an object's JSON.
 pub(crate) fn wire(prefix: &str, json: &[u8]) -> Vec<u8> {
     let mut text = Vec::with_capacity(prefix.len() + json.len());
     text.extend_from_slice(prefix.as_bytes());

@@ -64,6 +64,8 @@ pub struct Request {
     pub user_agent: String,
     /// Value of `authorization`.
     pub authorization: String,
+    /// Value of `accept`.
+    pub accept: String,
     /// Value of `accept-encoding`.
     pub accept_encoding: String,
     /// Status code of the answer; 0 while there is none and for a connection that was cut.

@@ -25,6 +25,15 @@ impl Resource {
         }
     }
 
+    /// As messages name it: `pods`, `ingresses.networking.k8s.io`.
+    pub(crate) fn qualified(&self) -> String {
+        if self.group.is_empty() {
+            self.plural.clone()
+        } else {
+            format!("{}.{}", self.plural, self.group)
+        }
+    }
+
     /// What the store files it under: `v1/pods`, `apps/v1/deployments`.
     pub fn id(&self) -> String {
         format!("{}/{}", self.api_version(), self.plural)
@@ -74,6 +83,19 @@ pub(crate) fn builtin() -> Vec<Resource> {
         ("batch/v1", "jobs", "Job", true),
         ("batch/v1", "cronjobs", "CronJob", true),
         ("coordination.k8s.io/v1", "leases", "Lease", true),
+        (
+            "gateway.networking.k8s.io/v1",
+            "gatewayclasses",
+            "GatewayClass",
+            false,
+        ),
+        ("gateway.networking.k8s.io/v1", "gateways", "Gateway", true),
+        (
+            "gateway.networking.k8s.io/v1",
+            "httproutes",
+            "HTTPRoute",
+            true,
+        ),
     ];
     KINDS
         .iter()

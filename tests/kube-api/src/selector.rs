@@ -1,6 +1,8 @@
 //! Label and field selectors, in the form that URLs carry them.
 
+use crate::fields;
 use crate::object::Object;
+use crate::resource::Resource;
 
 /// A selector of a request; empty selects everything.
 #[derive(Clone, Debug, Default)]
@@ -25,28 +27,24 @@ enum Test {
 
 impl Selector {
     /// Fails with the sentence of a `400` answer.
-    pub(crate) fn parse(labels: &str, fields: &str, resource: &str) -> Result<Self, String> {
+    pub(crate) fn parse(labels: &str, fields: &str, resource: &Resource) -> Result<Self, String> {
         let labels = split(labels)
             .into_iter()
             .map(|part| requirement(&part))
             .collect::<Result<Vec<_>, _>>()
             .map_err(|part| format!("unable to parse requirement: {part}"))?;
-        let fields = split(fields)
+        let mut fields = split(fields)
             .into_iter()
             .map(|part| requirement(&part))
             .collect::<Result<Vec<_>, _>>()
             .map_err(|part| format!("invalid selector: '{part}'; can't understand '{part}'"))?;
-        for Requirement { key, test } in &fields {
-            let known = matches!(key.as_str(), "metadata.name" | "metadata.namespace")
-                || (resource == "pods" && matches!(key.as_str(), "spec.nodeName" | "status.phase"));
-            if !known {
-                return Err(format!("field label not supported: {key}"));
-            }
+        for Requirement { key, test } in &mut fields {
             if matches!(test, Test::Exists | Test::Absent) {
                 return Err(format!(
                     "invalid selector: '{key}'; can't understand '{key}'"
                 ));
             }
+            *key = fields::check(resource, key)?.to_owned();
         }
         Ok(Self { labels, fields })
     }
@@ -57,13 +55,11 @@ impl Selector {
 
     pub(crate) fn matches(&self, object: &Object) -> bool {
         let label = |key: &str| object.labels.get(key).map(String::as_str);
-        let field = |key: &str| match key {
-            "metadata.name" => Some(object.name.as_str()),
-            "metadata.namespace" => Some(object.namespace.as_str()),
-            other => object.fields.get(other).map(String::as_str),
-        };
         self.labels.iter().all(|r| r.holds(label(&r.key)))
-            && self.fields.iter().all(|r| r.holds(field(&r.key)))
+            && self
+                .fields
+                .iter()
+                .all(|r| r.holds(Some(object.field(&r.key))))
     }
 }
 
@@ -144,12 +140,16 @@ mod tests {
 
     use super::*;
 
+    fn of_kind(api_version: &str, kind: &str) -> Resource {
+        Resource::guess(api_version, kind, kind != "Node" && kind != "GatewayClass")
+    }
+
     fn selects(labels: &str, fields: &str) -> bool {
         let pod = json!({
             "metadata": {"namespace": "a", "name": "p", "labels": {"app": "web", "tier": "x"}},
             "spec": {"nodeName": "n1"}, "status": {"phase": "Running"}
         });
-        Selector::parse(labels, fields, "pods")
+        Selector::parse(labels, fields, &of_kind("v1", "Pod"))
             .unwrap()
             .matches(&Object::new(&pod, 1))
     }
@@ -184,9 +184,111 @@ mod tests {
     }
 
     #[test]
-    fn what_a_server_would_refuse_is_refused() {
-        assert!(Selector::parse("app in web", "", "pods").is_err());
-        assert!(Selector::parse("", "spec.nodeName=n1", "nodes").is_err());
-        assert!(Selector::parse("", "metadata.name", "pods").is_err());
+    fn fields_that_say_nothing_have_the_default_of_the_server() {
+        assert!(selects(
+            "",
+            "spec.hostNetwork=false,spec.restartPolicy=Always"
+        ));
+        assert!(selects("", "spec.schedulerName=default-scheduler"));
+        assert!(selects("", "status.nominatedNodeName=,status.podIPs="));
+        assert!(!selects("", "spec.restartPolicy!=Always"));
+        assert!(selects("", "spec.host=n1"), "the old name of spec.nodeName");
+    }
+
+    #[test]
+    fn each_kind_has_its_fields() {
+        let object = json!({
+            "metadata": {"name": "o", "namespace": "x"},
+            "spec": {"clusterIP": "10.0.0.1", "type": "NodePort", "unschedulable": true,
+                     "hostNetwork": true, "restartPolicy": "Never", "serviceAccountName": "sa"},
+            "status": {"succeeded": 3, "podIPs": [{"ip": "10.1.1.1"}, {"ip": "fd::1"}]}
+        });
+        let object = Object::new(&object, 1);
+        for (kind, selector, expected) in [
+            (
+                ("v1", "Service"),
+                "spec.clusterIP=10.0.0.1,spec.type=NodePort",
+                true,
+            ),
+            (("v1", "Service"), "spec.clusterIP=None", false),
+            (("v1", "Node"), "spec.unschedulable=true", true),
+            (("v1", "Node"), "spec.unschedulable=false", false),
+            (("batch/v1", "Job"), "status.successful=3", true),
+            (("batch/v1", "Job"), "status.successful!=3", false),
+            (
+                ("v1", "Pod"),
+                "status.podIP=10.1.1.1,spec.hostNetwork=true",
+                true,
+            ),
+            (
+                ("v1", "Pod"),
+                "spec.serviceAccountName=sa,spec.restartPolicy=Never",
+                true,
+            ),
+            (
+                ("apps/v1", "Deployment"),
+                "metadata.name=o,metadata.namespace=x",
+                true,
+            ),
+            (
+                ("gateway.networking.k8s.io/v1", "HTTPRoute"),
+                "metadata.namespace=y",
+                false,
+            ),
+        ] {
+            let parsed = Selector::parse("", selector, &of_kind(kind.0, kind.1)).unwrap();
+            assert_eq!(parsed.matches(&object), expected, "{kind:?} {selector}");
+        }
+    }
+
+    #[test]
+    fn what_a_server_would_refuse_is_refused_in_its_words() {
+        let plain = |field: &str| {
+            format!(
+                "\"{field}\" is not a known field selector: only \"metadata.name\", \
+                 \"metadata.namespace\""
+            )
+        };
+        let unsupported = |field: &str| format!("field label not supported: {field}");
+        for (kind, selector, expected) in [
+            (("v1", "Pod"), "spec.x=1", unsupported("spec.x")),
+            (
+                ("v1", "Node"),
+                "spec.nodeName=n1",
+                unsupported("spec.nodeName"),
+            ),
+            (
+                ("v1", "Node"),
+                "metadata.namespace=x",
+                unsupported("metadata.namespace"),
+            ),
+            (
+                ("v1", "Service"),
+                "status.phase=x",
+                unsupported("status.phase"),
+            ),
+            (("v1", "Endpoints"), "spec.x=1", plain("spec.x")),
+            (
+                ("networking.k8s.io/v1", "Ingress"),
+                "spec.x=1",
+                plain("spec.x"),
+            ),
+            (
+                ("gateway.networking.k8s.io/v1", "Gateway"),
+                "spec.x=1",
+                unsupported("spec.x"),
+            ),
+            (
+                ("gateway.networking.k8s.io/v1", "GatewayClass"),
+                "metadata.namespace=x",
+                unsupported("metadata.namespace"),
+            ),
+        ] {
+            let refused = Selector::parse("", selector, &of_kind(kind.0, kind.1));
+            assert_eq!(refused.unwrap_err(), expected, "{kind:?} {selector}");
+        }
+        let pods = of_kind("v1", "Pod");
+        assert!(Selector::parse("app in web", "", &pods).is_err());
+        assert!(Selector::parse("", "metadata.name", &pods).is_err());
     }
 }

@@ -3,6 +3,8 @@
 use http::StatusCode;
 use serde_json::{Value, json};
 
+use crate::resource::Resource;
+
 /// An answer that is not what was asked for.
 #[derive(Clone, Debug)]
 pub(crate) struct Problem {
@@ -27,8 +29,13 @@ impl Problem {
         Self::new(400, "BadRequest", message)
     }
 
-    pub(crate) fn not_found(resource: &str, name: &str) -> Self {
-        Self::new(404, "NotFound", format!("{resource} \"{name}\" not found"))
+    pub(crate) fn not_found(resource: &Resource, name: &str) -> Self {
+        let qualified = resource.qualified();
+        Self::new(404, "NotFound", format!("{qualified} \"{name}\" not found")).about(
+            &resource.group,
+            &resource.plural,
+            name,
+        )
     }
 
     pub(crate) fn no_such_path() -> Self {
@@ -39,33 +46,72 @@ impl Problem {
         )
     }
 
-    pub(crate) fn exists(resource: &str, name: &str) -> Self {
-        Self::new(
-            409,
-            "AlreadyExists",
-            format!("{resource} \"{name}\" already exists"),
-        )
+    pub(crate) fn exists(resource: &Resource, name: &str) -> Self {
+        let qualified = resource.qualified();
+        let message = format!("{qualified} \"{name}\" already exists");
+        Self::new(409, "AlreadyExists", message).about(&resource.group, &resource.plural, name)
     }
 
-    pub(crate) fn conflict(resource: &str, name: &str) -> Self {
+    pub(crate) fn conflict(resource: &Resource, name: &str) -> Self {
         let message = format!(
-            "Operation cannot be fulfilled on {resource} \"{name}\": the object has been \
-             modified; please apply your changes to the latest version and try again"
+            "Operation cannot be fulfilled on {} \"{name}\": the object has been modified; please \
+             apply your changes to the latest version and try again",
+            resource.qualified()
         );
-        Self::new(409, "Conflict", message)
+        Self::new(409, "Conflict", message).about(&resource.group, &resource.plural, name)
     }
 
-    pub(crate) fn forbidden(verb: &str, resource: &str, group: &str, namespace: &str) -> Self {
+    /// What authorisation says. `subresource` and `name` may be empty, as may the namespace.
+    pub(crate) fn forbidden(
+        verb: &str,
+        resource: &Resource,
+        subresource: &str,
+        namespace: &str,
+        name: &str,
+    ) -> Self {
+        let Resource { group, plural, .. } = resource;
         let place = if namespace.is_empty() {
             "at the cluster scope".to_owned()
         } else {
             format!("in the namespace \"{namespace}\"")
         };
+        let subject = if name.is_empty() {
+            resource.qualified()
+        } else {
+            format!("{} \"{name}\"", resource.qualified())
+        };
+        let slash = if subresource.is_empty() { "" } else { "/" };
         let message = format!(
-            "{resource} is forbidden: User \"stand-in\" cannot {verb} resource \"{resource}\" \
-             in API group \"{group}\" {place}"
+            "{subject} is forbidden: User \"stand-in\" cannot {verb} resource \
+             \"{plural}{slash}{subresource}\" in API group \"{group}\" {place}"
         );
+        Self::new(403, "Forbidden", message).about(group, plural, name)
+    }
+
+    /// The same for what is not about objects.
+    pub(crate) fn forbidden_path(verb: &str, path: &str) -> Self {
+        let message = format!("forbidden: User \"stand-in\" cannot {verb} path \"{path}\"");
         Self::new(403, "Forbidden", message)
+    }
+
+    /// A parameter of a list or watch that may not be there; all reasons at once, as the server says them.
+    pub(crate) fn invalid_options(reasons: &[String]) -> Self {
+        let text = match reasons {
+            [one] => one.clone(),
+            several => format!("[{}]", several.join(", ")),
+        };
+        let message = format!("ListOptions.meta.k8s.io \"\" is invalid: {text}");
+        Self::new(422, "Invalid", message).about("meta.k8s.io", "ListOptions", "")
+    }
+
+    /// Names what it is about; empty names are left out.
+    fn about(mut self, group: &str, kind: &str, name: &str) -> Self {
+        let details = [("name", name), ("group", group), ("kind", kind)];
+        let details = details.into_iter().filter(|(_, value)| !value.is_empty());
+        self.status["details"] = details
+            .map(|(key, value)| (key.to_owned(), Value::from(value)))
+            .collect();
+        self
     }
 
     /// The watch's version lies before what the history still holds.
@@ -94,7 +140,7 @@ impl Problem {
 
     /// The version asked for has not happened yet.
     pub(crate) fn too_new(asked: u64, current: u64) -> Self {
-        let message = format!("Too large resource version: {asked}, current: {current}");
+        let message = format!("Timeout: Too large resource version: {asked}, current: {current}");
         let mut problem = Self::new(504, "Timeout", message);
         problem.retry_after = Some(1);
         problem.status["details"] = json!({

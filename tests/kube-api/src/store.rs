@@ -7,15 +7,15 @@
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::ops::Bound;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use serde_json::Value;
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use crate::object::{Key, Object};
 use crate::resource::{Resource, builtin};
 
-/// Versions begin here, so that `1` is always a version from before everything.
-const FIRST_VERSION: u64 = 100;
 /// Snapshots that continue tokens may refer to; the oldest expires first.
 const SNAPSHOTS: usize = 64;
 
@@ -47,6 +47,14 @@ pub(crate) struct Snapshot {
     pub(crate) objects: Arc<Vec<Arc<Object>>>,
 }
 
+/// A snapshot that continue tokens refer to.
+#[derive(Debug)]
+struct Kept {
+    resource: Arc<str>,
+    snapshot: Snapshot,
+    since: Instant,
+}
+
 #[derive(Debug)]
 pub(crate) struct Store {
     state: Mutex<State>,
@@ -65,21 +73,21 @@ struct State {
     resources: HashMap<Arc<str>, Arc<Resource>>,
     objects: HashMap<Arc<str>, Objects>,
     history: VecDeque<Event>,
-    snapshots: VecDeque<(Arc<str>, Snapshot)>,
+    snapshots: VecDeque<Kept>,
 }
 
 // === impl Store ===
 
 impl Store {
-    pub(crate) fn new(history_limit: usize) -> Self {
+    pub(crate) fn new(history_limit: usize, first_version: u64) -> Self {
         let resources = builtin()
             .into_iter()
             .map(|r| (Arc::from(r.id()), Arc::new(r)))
             .collect();
         let state = State {
-            version: FIRST_VERSION,
-            oldest: FIRST_VERSION,
-            oldest_running: FIRST_VERSION,
+            version: first_version,
+            oldest: first_version,
+            oldest_running: first_version,
             uids: 0,
             history_limit,
             resources,
@@ -89,7 +97,7 @@ impl Store {
         };
         Self {
             state: Mutex::new(state),
-            newest: watch::channel(FIRST_VERSION).0,
+            newest: watch::channel(first_version).0,
         }
     }
 
@@ -166,21 +174,33 @@ impl Store {
         if state.snapshots.len() == SNAPSHOTS {
             state.snapshots.pop_front();
         }
-        state
-            .snapshots
-            .push_back((Arc::from(resource.id()), snapshot));
+        state.snapshots.push_back(Kept {
+            resource: Arc::from(resource.id()),
+            snapshot,
+            since: Instant::now(),
+        });
     }
 
-    /// A snapshot kept before, unless it has expired.
-    pub(crate) fn kept(&self, resource: &Resource, version: u64) -> Option<Snapshot> {
+    /// A snapshot kept before, unless it has expired or is older than `lifetime`.
+    pub(crate) fn kept(
+        &self,
+        resource: &Resource,
+        version: u64,
+        lifetime: Duration,
+    ) -> Option<Snapshot> {
         let id = resource.id();
         let state = self.state();
-        let found = state
-            .snapshots
-            .iter()
-            .rev()
-            .find(|(r, s)| **r == *id && s.version == version);
-        found.map(|(_, snapshot)| snapshot.clone())
+        let found = state.snapshots.iter().rev().find(|kept| {
+            *kept.resource == *id
+                && kept.snapshot.version == version
+                && kept.since.elapsed() <= lifetime
+        });
+        found.map(|kept| kept.snapshot.clone())
+    }
+
+    /// Forgets all kept snapshots, so that continue tokens expire; the history stays.
+    pub(crate) fn forget_snapshots(&self) {
+        self.state().snapshots.clear();
     }
 
     /// What happened to a resource after `version`, and the version that this reaches.
@@ -249,8 +269,7 @@ impl Store {
         let id: Arc<str> = Arc::from(resource.id());
         let previous = state.objects.get_mut(&id)?.remove(key)?;
         let next = state.version + 1;
-        let value = previous.value(&resource.kind, &resource.api_version());
-        let object = Arc::new(Object::new(&value, next));
+        let object = Arc::new(previous.at_version(next));
         let event = Event {
             version: next,
             resource: id,
@@ -313,5 +332,5 @@ fn same_content(a: &Object, b: &Object) -> bool {
         }
         value
     };
-    a.labels == b.labels && a.fields == b.fields && strip(a) == strip(b)
+    a.labels == b.labels && strip(a) == strip(b)
 }

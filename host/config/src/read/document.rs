@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::global::{self, Global};
-use super::{Context, job, plugins, quoted};
+use super::{ClusterList, Context, clusters, job, plugins, quoted};
 use crate::config::{Config, Job};
 use crate::plugin::PluginConfig;
 use crate::yaml::{Fields, Value};
@@ -31,6 +31,7 @@ pub(crate) fn read_document(
         file: file.to_path_buf(),
         jobs: Vec::new(),
         plugins: Vec::new(),
+        clusters: Vec::new(),
     };
     let Some(mut fields) = top(root) else {
         return config;
@@ -41,9 +42,17 @@ pub(crate) fn read_document(
     if let Some(value) = fields.take("plugins") {
         config.plugins = plugins::read(&value, context);
     }
+    let clusters = fields
+        .take("clusters")
+        .map_or_else(ClusterList::default, |it| clusters::read(&it, context));
     if let Some(value) = fields.take("scrape_configs") {
-        config.jobs = read_jobs(&value, &global, context);
+        let context = Context {
+            clusters: &clusters,
+            ..*context
+        };
+        config.jobs = read_jobs(&value, &global, &context);
     }
+    config.clusters = clusters.entries;
     pass_over(&mut fields);
     fields.finish();
     config

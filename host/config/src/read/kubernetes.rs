@@ -1,20 +1,23 @@
-//! `kubernetes_sd_configs`.
+//! `kubernetes_sd_configs`, and beside it what other readers of Kubernetes' keys share.
 
-use url::Url;
+mod annotations;
+pub(super) mod connection;
+pub(super) mod resource;
+mod selection;
 
 use super::selector;
-use super::url::{self as go_url, GoUrl};
-use super::{Context, http_client, path, quoted};
-use crate::kubernetes::{AttachMetadata, KubernetesSection, Namespaces, Role, RoleSelector};
+use super::{Context, quoted};
+use crate::http_client::HttpClientConfig;
+use crate::kubernetes::{
+    AttachMetadata, ClusterAccess, KubernetesSection, Namespaces, Role, RoleSelector,
+};
 use crate::yaml::{Fields, Value, nearest};
 
 /// Reads and checks one section.
 pub(super) fn read(value: &Value<'_>, context: &Context<'_>) -> Option<KubernetesSection> {
     let mut fields = value.fields()?;
-    let api_server = fields.read("api_server", |value| go_url::read(&value));
     let role = fields.read("role", |value| read_role(&value));
-    let kubeconfig = fields.string("kubeconfig_file");
-    let http = http_client::take(&mut fields, context);
+    let draft = connection::take_with_clusters(&mut fields, context);
     let namespaces = fields
         .read("namespaces", |value| read_namespaces(&value))
         .unwrap_or_default();
@@ -23,8 +26,11 @@ pub(super) fn read(value: &Value<'_>, context: &Context<'_>) -> Option<Kubernete
         .as_ref()
         .and_then(read_selectors)
         .unwrap_or_default();
-    let attach = fields
+    let attach_metadata = fields
         .read("attach_metadata", |value| read_attach(&value))
+        .unwrap_or_default();
+    let drop_annotations = fields
+        .read("drop_annotations", |value| annotations::read(&value))
         .unwrap_or_default();
     if !fields.finish() {
         return None;
@@ -36,85 +42,23 @@ pub(super) fn read(value: &Value<'_>, context: &Context<'_>) -> Option<Kubernete
         );
         return None;
     };
-    let is_custom = http.is_custom();
-    let http_client = http.validate(&fields, context)?;
-    check_connection(
-        &fields,
-        api_server.is_some(),
-        &kubeconfig,
-        is_custom,
-        namespaces.own_namespace,
-    )?;
-    let api_server = api_server.filter(|url| !url.text.is_empty());
-    let server_url = api_server.as_ref().and_then(usable_url);
-    if let Some(unusable) = api_server.filter(|_| server_url.is_none()) {
-        fields.place(&["api_server"]).error_with(
-            format!("`{}` is not a URL of an API server", unusable.text),
-            "write a scheme and a host: `https://kubernetes.example.com:6443`",
-        );
-        return None;
-    }
+    let connection = draft.resolve(&fields, namespaces.own_namespace, context)?;
+    let (api_server, kubeconfig_file, http_client) = match connection.access {
+        ClusterAccess::Local => (None, None, HttpClientConfig::default()),
+        ClusterAccess::Kubeconfig { file, .. } => (None, Some(file), HttpClientConfig::default()),
+        ClusterAccess::Server { url, http } => (Some(url), None, *http),
+    };
     Some(KubernetesSection {
         role,
-        api_server: server_url,
-        kubeconfig_file: path::join_some(context.directory, &kubeconfig),
+        api_server,
+        kubeconfig_file,
         namespaces,
         selectors: check_selectors(role, drafts)?,
-        attach_metadata: attach,
+        attach_metadata,
         http_client,
+        clusters: connection.clusters,
+        drop_annotations,
     })
-}
-
-/// Which ways to reach the cluster go together.
-fn check_connection(
-    fields: &Fields<'_>,
-    api_server: bool,
-    kubeconfig: &str,
-    is_custom: bool,
-    own_namespace: bool,
-) -> Option<()> {
-    let kubeconfig = !kubeconfig.is_empty();
-    let (key, message) = if api_server && kubeconfig {
-        (
-            "kubeconfig_file",
-            "cannot use 'kubeconfig_file' and 'api_server' simultaneously",
-        )
-    } else if kubeconfig && is_custom {
-        (
-            "kubeconfig_file",
-            "cannot use a custom HTTP client configuration together with 'kubeconfig_file'",
-        )
-    } else if !api_server && is_custom {
-        (
-            "",
-            "to use custom HTTP client configuration please provide the 'api_server' URL explicitly",
-        )
-    } else if api_server && own_namespace {
-        (
-            "namespaces",
-            "cannot use 'api_server' and 'namespaces.own_namespace' simultaneously",
-        )
-    } else if kubeconfig && own_namespace {
-        (
-            "namespaces",
-            "cannot use 'kubeconfig_file' and 'namespaces.own_namespace' simultaneously",
-        )
-    } else {
-        return Some(());
-    };
-    fields.place(&[key]).error(message);
-    None
-}
-
-/// The URL of the API server, if requests can be made to it. Upstream accepts any URL in the file
-/// and fails when it connects.
-fn usable_url(url: &GoUrl) -> Option<Url> {
-    let parsed = if url.scheme.is_empty() {
-        Url::parse(&format!("http://{}", url.text.trim_start_matches('/')))
-    } else {
-        Url::parse(&url.text)
-    };
-    parsed.ok().filter(Url::has_host)
 }
 
 fn read_role(value: &Value<'_>) -> Option<Role> {

@@ -13,6 +13,9 @@ use crate::yaml::{Fields, Value, nearest};
 
 const SUFFIX: &str = "_sd_configs";
 
+/// Mechanisms that need no plugin, beyond `static`.
+const NATIVE: [&str; 3] = ["file", "kubernetes", "kubernetes_resource"];
+
 /// Mechanisms that Prometheus has, for better hints.
 const UPSTREAM: [&str; 36] = [
     "aws",
@@ -63,7 +66,7 @@ pub(super) struct Discovery<'a> {
 /// Takes all discovery keys out of a job, in the order of Prometheus: by key, static last.
 pub(super) fn take<'a>(fields: &mut Fields<'a>, context: &Context<'_>) -> Discovery<'a> {
     let served = context.options.mechanisms.iter().map(String::as_str);
-    let mechanisms = served.chain(["file", "kubernetes"]);
+    let mechanisms = served.chain(NATIVE);
     fields.expect(mechanisms.map(|mechanism| format!("{mechanism}{SUFFIX}")));
     let mut lists = fields.take_matching(|key| key.ends_with(SUFFIX));
     lists.sort_by(|(left, _), (right, _)| left.cmp(right));
@@ -132,9 +135,13 @@ fn read_section(
         "file" => file::read(value, context)?,
         "kubernetes" => {
             let section = kubernetes::read(value, context)?;
-            let secrets = section.http_client.secrets();
-            let identity = identity::of_structure(mechanism, &section, &secrets);
+            let identity = identity::of_structure(mechanism, &section, &section.secrets());
             (identity, SectionKind::Kubernetes(section))
+        }
+        "kubernetes_resource" => {
+            let section = kubernetes::resource::read(value, context)?;
+            let identity = identity::of_structure(mechanism, &section, &section.secrets());
+            (identity, SectionKind::KubernetesResource(section))
         }
         _ if is_served(mechanism, context) => plugin::read(mechanism, value, context)?,
         _ => read_missing(mechanism, value, context),
@@ -149,7 +156,7 @@ fn read_section(
 }
 
 fn is_served(mechanism: &str, context: &Context<'_>) -> bool {
-    matches!(mechanism, "file" | "kubernetes") || context.options.mechanisms.contains(mechanism)
+    NATIVE.contains(&mechanism) || context.options.mechanisms.contains(mechanism)
 }
 
 /// A mechanism that nobody serves, where that is allowed.

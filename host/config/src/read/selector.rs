@@ -1,7 +1,7 @@
 //! Selectors of Kubernetes, checked as client-go parses them, with its texts.
 
-mod fields;
-mod labels;
+pub(crate) mod fields;
+pub(crate) mod labels;
 mod names;
 
 pub(super) use fields::check as check_fields;

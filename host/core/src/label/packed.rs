@@ -43,6 +43,10 @@ impl Packed {
         self.0.as_bytes()
     }
 
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
     /// The value at `at` of `count`.
     pub(super) fn get(&self, at: usize, count: usize) -> &str {
         self.get_from(at, count, self.start(at)).0

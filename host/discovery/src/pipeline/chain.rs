@@ -11,6 +11,7 @@ use periplus_config::OnError;
 use periplus_core::LabelSet;
 use tokio::sync::watch;
 
+use super::stays::Stays;
 use crate::discoverer::{TransformError, Transformer};
 use crate::updates::Entry;
 
@@ -40,9 +41,11 @@ pub(crate) struct Link {
 /// What became of a group in the chain.
 #[derive(Debug)]
 pub(super) struct Transformed {
-    /// The rows afterwards, each with the index of the target that it comes from; none if the
-    /// group has to stay as it was.
+    /// The rows afterwards, each with the index of the target that it comes from, but for those
+    /// that stay; none if the group has to stay as it was.
     pub(super) rows: Option<Vec<Row>>,
+    /// Whether all of the group is dropped, the rows that stayed included.
+    pub(super) is_dropped: bool,
     /// The transformer that failed and why; the group has to be tried again.
     pub(super) failure: Option<Failure>,
 }
@@ -101,13 +104,15 @@ impl Chain {
         changed
     }
 
-    /// Runs all transformers; one answer per group, in order.
+    /// Runs all transformers on the rows that do not stay; one answer per group, in order.
     pub(super) async fn run(
         &self,
-        entries: &[Entry],
+        work: &[(Entry, Stays)],
         mut on_failure: impl FnMut(&Failure),
     ) -> Vec<Transformed> {
-        let mut groups: Vec<Transformed> = entries.iter().map(Transformed::discovered).collect();
+        let groups = work.iter();
+        let groups = groups.map(|(entry, stays)| Transformed::discovered(entry, stays));
+        let mut groups: Vec<Transformed> = groups.collect();
         for link in &self.links {
             link.run(&mut groups, &mut on_failure).await;
         }
@@ -219,10 +224,14 @@ fn distribute(groups: &mut [Transformed], answers: Vec<Vec<LabelSet>>) {
 // === impl Transformed ===
 
 impl Transformed {
-    pub(super) fn discovered(entry: &Entry) -> Self {
-        let rows = (0..).zip(entry.group.discovered()).collect();
+    fn discovered(entry: &Entry, stays: &Stays) -> Self {
+        let group = entry.group();
+        let rows = (0..).zip(&group.targets);
+        let rows = rows.filter(|(row, _)| stays.row(*row).is_none());
+        let rows = rows.map(|(row, own)| (row, LabelSet::merge(&group.labels, own)));
         Self {
-            rows: Some(rows),
+            rows: Some(rows.collect()),
+            is_dropped: false,
             failure: None,
         }
     }
@@ -232,7 +241,10 @@ impl Transformed {
         let Some(rows) = &mut self.rows else { return };
         match on_error {
             OnError::Keep => self.rows = None,
-            OnError::Drop => rows.clear(),
+            OnError::Drop => {
+                rows.clear();
+                self.is_dropped = true;
+            }
             OnError::Pass => {}
         }
         self.failure = Some(failure.clone());

@@ -8,13 +8,14 @@ use rustc_hash::FxHashMap;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use crate::group::GroupKey;
-use crate::updates::{Delta, Entry, Mailbox, Wake};
+use crate::discovered::Discovered;
+use crate::group::{GroupKey, SectionKey};
+use crate::updates::{Delta, Entry, FRESH_AT_MOST, Mailbox, Wake};
 
 /// A generation's hold on a provider: as long as one exists, the provider runs.
 #[derive(Debug)]
 pub(crate) struct Feed {
-    section: ContentHash,
+    section: Arc<SectionKey>,
     provider: Arc<Mailbox>,
     manager: Arc<Wake>,
     shared: Arc<Shared>,
@@ -56,12 +57,15 @@ impl Feed {
         section: ContentHash,
         provider: Arc<Mailbox>,
         manager: Arc<Wake>,
-        known: &OrdMap<Arc<str>, Entry>,
+        known: &OrdMap<Arc<str>, Discovered>,
         synced: bool,
         wake: Arc<Notify>,
     ) -> (Self, FeedSender) {
         let known = known.iter();
-        let pending = known.map(|(source, e)| (Arc::clone(source), (Some(e.clone()), None)));
+        let pending = known.map(|(source, group)| {
+            let entry = Entry::from(group.clone());
+            (Arc::clone(source), (Some(entry), None))
+        });
         let state = State {
             pending: pending.collect(),
             synced,
@@ -71,6 +75,10 @@ impl Feed {
             state: Mutex::new(state),
         });
         let sender = FeedSender(Arc::downgrade(&shared));
+        let section = Arc::new(SectionKey {
+            mechanism: Arc::clone(provider.mechanism()),
+            identity: section,
+        });
         (
             Self {
                 section,
@@ -92,8 +100,7 @@ impl Feed {
             .into_iter()
             .map(|(source, (entry, observed))| Change {
                 key: GroupKey {
-                    mechanism: Arc::clone(self.provider.mechanism()),
-                    section: self.section,
+                    section: Arc::clone(&self.section),
                     source,
                 },
                 entry,
@@ -143,8 +150,13 @@ impl FeedSender {
             observed,
         } in deltas
         {
+            let is_full = state.pending.len() >= FRESH_AT_MOST;
             let slot = state.pending.entry(Arc::clone(source)).or_default();
-            slot.0.clone_from(entry);
+            slot.0 = if is_full {
+                entry.clone().map(Entry::without_group)
+            } else {
+                entry.clone()
+            };
             slot.1 = Some(slot.1.map_or(*observed, |earlier| earlier.min(*observed)));
         }
         drop(state);

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use periplus_config::Job;
-use periplus_core::LabelSet;
 use periplus_core::relabel::Relabeler;
-use periplus_core::target::{Outcome, populate, populate_discovered};
+use periplus_core::target::{populate, populate_discovered};
+use periplus_core::{LabelSet, TargetGroup};
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
@@ -16,6 +16,8 @@ use super::chain::{Chain, Failure, Row, Transformed};
 use super::feed::{Change, Feed};
 use super::publisher::Publisher;
 use super::results::Results;
+use super::stays::Stays;
+use crate::discovered::Discovered;
 use crate::group::{GroupKey, GroupResult, TargetResult};
 use crate::metrics::{DiscoveryMetrics, MechanismLabel, TransformerLabels};
 use crate::render::FinalForm;
@@ -78,6 +80,8 @@ struct Batch {
     observed: BTreeMap<String, Instant>,
     /// What is missing from a complete state.
     missing: Vec<String>,
+    /// Transformers may answer differently from before.
+    redo: bool,
 }
 
 // === impl Generation ===
@@ -130,7 +134,8 @@ impl Run {
         let mut batch = self.gather(redo);
         let is_changed = !batch.changes.is_empty();
         if is_changed {
-            self.pass(std::mem::take(&mut batch.changes)).await;
+            self.pass(std::mem::take(&mut batch.changes), batch.redo)
+                .await;
         }
         batch.missing.extend(self.withheld());
         if !self.has_published && !batch.missing.is_empty() {
@@ -156,13 +161,14 @@ impl Run {
         let retry = self.retry.take_due();
         let mut batch = Batch {
             missing: self.parts.broken.clone(),
+            redo,
             ..Batch::default()
         };
         if redo {
             let all = self.results.groups().iter();
-            batch
-                .changes
-                .extend(all.map(|(key, result)| (key.clone(), Some(result.entry()))));
+            let all =
+                all.map(|(key, result)| (key.clone(), Some(result.discovered().clone().into())));
+            batch.changes.extend(all);
         }
         if redo || retry {
             let failed = self.failed.iter();
@@ -189,12 +195,17 @@ impl Run {
         batch
     }
 
-    async fn pass(&mut self, changes: BTreeMap<GroupKey, Option<Entry>>) {
-        let (mut keys, mut entries) = (Vec::new(), Vec::new());
+    async fn pass(&mut self, changes: BTreeMap<GroupKey, Option<Entry>>, redo: bool) {
+        let (mut keys, mut work) = (Vec::new(), Vec::new());
         for (key, entry) in changes {
             if let Some(entry) = entry {
+                let stays = if redo {
+                    Stays::none()
+                } else {
+                    self.stays(&key, &entry)
+                };
                 keys.push(key);
-                entries.push(entry);
+                work.push((entry, stays));
             } else {
                 self.failed.remove(&key);
                 self.results.set(key, None);
@@ -206,17 +217,20 @@ impl Run {
         } else {
             let (job, metrics) = (&self.parts.job.name, &self.parts.metrics);
             chain
-                .run(&entries, |failure| report(job, failure, metrics))
+                .run(&work, |failure| report(job, failure, metrics))
                 .await
         }
         .into_iter();
         let mut worked = 0;
-        for (key, entry) in keys.into_iter().zip(entries) {
-            worked += entry.group.targets.len();
-            let after = transformed
-                .next()
-                .unwrap_or_else(|| Transformed::discovered(&entry));
-            self.finish(key, entry, after);
+        for (key, (entry, stays)) in keys.into_iter().zip(work) {
+            worked += entry.discovered.len();
+            match transformed.next() {
+                Some(after) => self.finish(key, entry, &stays, after),
+                None => {
+                    let result = self.relabel(&key, &entry.group(), &entry.discovered, &stays);
+                    self.results.set(key, Some(result));
+                }
+            }
             if worked >= TARGETS_PER_TURN {
                 worked = 0;
                 tokio::task::yield_now().await;
@@ -226,14 +240,26 @@ impl Run {
         self.retry.plan(!self.failed.is_empty());
     }
 
+    /// What can stay of a group's last result.
+    fn stays(&self, key: &GroupKey, entry: &Entry) -> Stays {
+        match self.results.groups().get(key) {
+            Some(last) if !self.failed.contains_key(key) => {
+                Stays::of(last.discovered().inputs(), entry.discovered.inputs())
+            }
+            _ => Stays::none(),
+        }
+    }
+
     /// Relabels one group after the chain and puts it in its place.
-    fn finish(&mut self, key: GroupKey, entry: Entry, after: Transformed) {
+    fn finish(&mut self, key: GroupKey, entry: Entry, stays: &Stays, after: Transformed) {
         if let Some(rows) = after.rows {
-            let result = self.relabel(&entry, rows);
+            let nothing = Stays::none();
+            let stays = if after.is_dropped { &nothing } else { stays };
+            let result = self.relabel_edited(&key, &entry.discovered, stays, rows);
             self.results.set(key.clone(), Some(result));
         }
         match after.failure {
-            Some(failure) => self.failed.insert(key, (entry, failure)),
+            Some(failure) => self.failed.insert(key, (entry.without_group(), failure)),
             None => self.failed.remove(&key),
         };
     }
@@ -245,11 +271,13 @@ impl Run {
         let served = older.borrow().clone();
         let held = self.held().filter_map(|(key, _)| {
             let last = served.groups.get(key)?;
-            let rows = last.targets.iter();
+            let group = last.discovered().group();
+            let rows = last.targets.iter().enumerate();
             let rows = rows
-                .map(|target| (target.row, last.transformed(target).into_owned()))
+                .map(|(at, target)| (target.row, last.transformed(&group, at).into_owned()))
                 .collect();
-            Some((key.clone(), self.relabel(&last.entry(), rows)))
+            let result = self.relabel_edited(key, last.discovered(), &Stays::none(), rows);
+            Some((key.clone(), result))
         });
         let held: Vec<(GroupKey, GroupResult)> = held.collect();
         for (key, result) in held {
@@ -259,36 +287,72 @@ impl Run {
         self.older = None;
     }
 
-    fn relabel(&self, entry: &Entry, rows: Vec<Row>) -> GroupResult {
-        let targets = rows.into_iter().map(|(row, transformed)| {
-            if transformed
-                .iter()
-                .next()
-                .is_some_and(|(name, _)| name.is_empty())
-            {
-                self.parts.metrics.refused_labels.inc();
+    /// The result of a group in a job without transformers.
+    fn relabel(
+        &self,
+        key: &GroupKey,
+        group: &TargetGroup,
+        discovered: &Discovered,
+        stays: &Stays,
+    ) -> GroupResult {
+        let last = self.results.groups().get(key);
+        let mut targets = Vec::with_capacity(group.targets.len());
+        for (row, own) in (0..).zip(&group.targets) {
+            let before = stays.row(row).zip(last);
+            if let Some(target) = before.and_then(|(row, last)| last.targets.get(row as usize)) {
+                targets.push(target.at(row));
+                continue;
             }
-            let outcome = self.outcome(entry, row, &transformed);
-            TargetResult {
-                transformed: (!self.parts.chain.is_empty()).then_some(transformed),
-                outcome,
-                row,
-            }
-        });
-        let targets: Vec<TargetResult> = targets.collect();
-        let (group, form) = (Arc::clone(&entry.group), Arc::clone(&self.form));
-        GroupResult::with_hash(group, entry.hash, targets, form)
+            let labels = LabelSet::merge(&group.labels, own);
+            // Rules that give two labels one name visit a target's own labels first.
+            targets.push(self.target(row, &labels, Some(own)));
+        }
+        GroupResult::new(discovered.clone(), targets, None, Arc::clone(&self.form))
     }
 
-    fn outcome(&self, entry: &Entry, row: u32, transformed: &LabelSet) -> Outcome {
-        let mut labels = populate_discovered(transformed, &self.parts.job.defaults);
-        if self.parts.chain.is_empty()
-            && let Some(own) = entry.group.targets.get(row as usize)
-        {
-            // Rules that give two labels one name visit a target's own labels first.
-            labels.set_own(own);
+    /// The result of a group after the transformers. `rows` are those that do not stay, in order.
+    fn relabel_edited(
+        &self,
+        key: &GroupKey,
+        discovered: &Discovered,
+        stays: &Stays,
+        rows: Vec<Row>,
+    ) -> GroupResult {
+        let last = self.results.groups().get(key);
+        let (mut targets, mut edited) = (Vec::new(), Vec::new());
+        let mut rows = rows.into_iter().peekable();
+        for row in 0..discovered.len() as u32 {
+            if let (Some(last), Some(before)) = (last, stays.row(row)) {
+                for (target, labels) in last.of_row(before) {
+                    targets.push(target.at(row));
+                    edited.push(labels.clone());
+                }
+            }
+            while let Some((_, labels)) = rows.next_if(|(of, _)| *of == row) {
+                targets.push(self.target(row, &labels, None));
+                edited.push(labels);
+            }
         }
-        populate(labels, &self.relabeler)
+        let form = Arc::clone(&self.form);
+        GroupResult::new(discovered.clone(), targets, Some(edited), form)
+    }
+
+    /// Relabels one target.
+    fn target(&self, row: u32, labels: &LabelSet, own: Option<&LabelSet>) -> TargetResult {
+        let metrics = &self.parts.metrics;
+        metrics.relabelled_targets.inc();
+        if labels
+            .iter()
+            .next()
+            .is_some_and(|(name, _)| name.is_empty())
+        {
+            metrics.refused_labels.inc();
+        }
+        let mut builder = populate_discovered(labels, &self.parts.job.defaults);
+        if let Some(own) = own {
+            builder.set_own(own);
+        }
+        TargetResult::new(populate(builder, &self.relabeler), row, &self.form)
     }
 
     /// Why groups that were delivered are neither in a result nor served already, in words.

@@ -23,19 +23,33 @@ pub(crate) struct Results {
 // === impl Results ===
 
 impl Results {
-    /// Puts in a group's result, or takes it away.
+    /// Puts in a group's result, or takes it away. Targets that a result shares with the one before
+    /// are not looked at again.
     pub(crate) fn set(&mut self, key: GroupKey, result: Option<GroupResult>) {
-        if let Some(old) = self.groups.remove(&key) {
-            self.targets -= old.group.targets.len();
-            self.sums.remove(&key, &old);
-            self.index.remove(&key, &old, &mut self.touched);
+        let old = match result {
+            Some(mut new) => {
+                let slot = self.groups.get(&key).map(|old| old.slot);
+                new.slot = slot.unwrap_or_else(|| self.index.reserve(&key));
+                self.targets += new.discovered().len();
+                self.sums.add(&key, &new);
+                self.groups.insert(key.clone(), Arc::new(new))
+            }
+            None => self.groups.remove(&key),
+        };
+        let new = self.groups.get(&key).map(|new| &**new);
+        if let Some(old) = &old {
+            self.targets -= old.discovered().len();
+            self.sums.remove(&key, old);
+            self.index.remove(&key, old, new, &mut self.touched);
+            match new {
+                None => self.index.release(old.slot),
+                // What was a copy may be one still.
+                Some(_) if old.has_copies(&[]) => {}
+                Some(_) => _ = self.touched.insert(key.clone()),
+            }
         }
-        if let Some(new) = result {
-            self.targets += new.group.targets.len();
-            self.sums.add(&key, &new);
-            self.index.add(&key, &new, &mut self.touched);
-            self.groups.insert(key, Arc::new(new));
-        }
+        self.index
+            .add(&key, &self.groups, old.as_deref(), &mut self.touched);
     }
 
     /// Marks copies anew where they may have changed; once per pass, before it is published.
@@ -44,7 +58,7 @@ impl Results {
             let Some(old) = self.groups.get(&key) else {
                 continue;
             };
-            let copies = self.index.copies(&key, old);
+            let copies = self.index.copies(old);
             if old.has_copies(&copies) {
                 continue;
             }

@@ -8,7 +8,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use super::store::Entry;
+use super::store::{Entry, FRESH_AT_MOST};
 use crate::status::{ProviderState, ProviderStatus};
 
 /// One provider's pending changes and status. Locked for a few lines at a time, never across an
@@ -257,20 +257,24 @@ impl Wake {
 // === impl Pending ===
 
 impl Pending {
-    pub(super) fn merge(&mut self, entries: Vec<Entry>) {
+    pub(super) fn merge(&mut self, entries: Vec<(Arc<str>, Entry)>) {
         let now = self.arrived.unwrap_or_else(Instant::now);
-        for entry in entries {
+        for (source, entry) in entries {
+            let entry = if self.changes.len() < FRESH_AT_MOST {
+                entry
+            } else {
+                entry.without_group()
+            };
             // The oldest event decides the latency of what was merged.
             let since = self
                 .changes
-                .get(&entry.group.source)
+                .get(&source)
                 .map_or(now, |(_, at)| now.min(*at));
-            self.changes
-                .insert(Arc::clone(&entry.group.source), (entry, since));
+            self.changes.insert(source, (entry, since));
         }
     }
 
-    pub(super) fn reset(&mut self, entries: Vec<Entry>, lapsed: &[Arc<str>]) {
+    pub(super) fn reset(&mut self, entries: Vec<(Arc<str>, Entry)>, lapsed: &[Arc<str>]) {
         let lapsed: FxHashSet<Arc<str>> = lapsed.iter().cloned().collect();
         // A lapsed source stays as it was: as a pending change says, or gone if an earlier complete
         // state, itself still pending, had it gone.

@@ -28,14 +28,15 @@ impl UpdatesProbe {
         }
     }
 
-    /// The groups as they are now, by source.
+    /// The groups as they are now, by source; those with an origin are made by it.
     pub fn groups(&self) -> BTreeMap<Arc<str>, Arc<TargetGroup>> {
         self.absorb();
         let store = self.store.lock().unwrap_or_else(PoisonError::into_inner);
-        store
-            .groups()
-            .iter()
-            .map(|(key, e)| (Arc::clone(key), Arc::clone(&e.group)))
+        let groups = store.groups().clone();
+        drop(store);
+        let groups = groups.iter();
+        groups
+            .map(|(source, discovered)| (Arc::clone(source), discovered.group()))
             .collect()
     }
 

@@ -3,16 +3,22 @@
 use std::sync::Arc;
 
 use imbl::OrdMap;
-use periplus_core::{ContentHash, TargetGroup};
+use periplus_core::TargetGroup;
 use tokio::time::Instant;
 
 use super::mailbox::Drained;
+use crate::discovered::{Discovered, GroupOrigin};
 
-/// A group with the hash of its content.
+/// Pending groups beyond this number wait without being kept: a burst of a whole cluster must not
+/// need the memory of all its groups at once, only to save their second derivation.
+pub(crate) const FRESH_AT_MOST: usize = 1024;
+
+/// A group on its way from the provider into results.
 #[derive(Clone, Debug)]
 pub(crate) struct Entry {
-    pub(crate) group: Arc<TargetGroup>,
-    pub(crate) hash: ContentHash,
+    pub(crate) discovered: Discovered,
+    /// The group itself, if it was made a moment ago and would have to be made again.
+    fresh: Option<Arc<TargetGroup>>,
 }
 
 /// One group that did change; without an entry, it is gone.
@@ -27,7 +33,7 @@ pub(crate) struct Delta {
 /// The groups of one provider. Cloning the map is cheap: a new reader gets all of it at once.
 #[derive(Debug, Default)]
 pub(crate) struct GroupStore {
-    groups: OrdMap<Arc<str>, Entry>,
+    groups: OrdMap<Arc<str>, Discovered>,
     targets: usize,
     suppressed: u64,
 }
@@ -35,9 +41,39 @@ pub(crate) struct GroupStore {
 // === impl Entry ===
 
 impl Entry {
-    pub(crate) fn new(group: Arc<TargetGroup>) -> Self {
-        let hash = group.content_hash();
-        Self { group, hash }
+    pub(crate) fn new(group: Arc<TargetGroup>) -> (Arc<str>, Self) {
+        let source = Arc::clone(&group.source);
+        (source, Discovered::whole(group).into())
+    }
+
+    pub(crate) fn derived(
+        group: Arc<TargetGroup>,
+        origin: Arc<dyn GroupOrigin>,
+    ) -> (Arc<str>, Self) {
+        let source = Arc::clone(&group.source);
+        let discovered = Discovered::derived(&group, origin);
+        let fresh = Some(group);
+        (source, Self { discovered, fresh })
+    }
+
+    /// The group itself.
+    pub(crate) fn group(&self) -> Arc<TargetGroup> {
+        let fresh = self.fresh.as_ref().map(Arc::clone);
+        fresh.unwrap_or_else(|| self.discovered.group())
+    }
+
+    /// The same without the group, where it can be made again.
+    pub(crate) fn without_group(self) -> Self {
+        self.discovered.into()
+    }
+}
+
+impl From<Discovered> for Entry {
+    fn from(discovered: Discovered) -> Self {
+        Self {
+            discovered,
+            fresh: None,
+        }
     }
 }
 
@@ -59,13 +95,13 @@ impl GroupStore {
             }
         }
         for (source, (entry, observed)) in changes {
-            let entry = (!entry.group.targets.is_empty()).then_some(entry);
+            let entry = (!entry.discovered.is_empty()).then_some(entry);
             self.set(source, entry, observed, &mut deltas);
         }
         deltas
     }
 
-    pub(crate) fn groups(&self) -> &OrdMap<Arc<str>, Entry> {
+    pub(crate) fn groups(&self) -> &OrdMap<Arc<str>, Discovered> {
         &self.groups
     }
 
@@ -86,14 +122,15 @@ impl GroupStore {
         deltas: &mut Vec<Delta>,
     ) {
         let old = self.groups.get(&source);
-        if old.map(|old| old.hash) == entry.as_ref().map(|new| new.hash) {
+        let new = entry.as_ref().map(|entry| &entry.discovered);
+        if old.map(Discovered::content_hash) == new.map(Discovered::content_hash) {
             self.suppressed += 1;
             return;
         }
-        self.targets -= old.map_or(0, |old| old.group.targets.len());
-        self.targets += entry.as_ref().map_or(0, |new| new.group.targets.len());
-        match &entry {
-            Some(entry) => self.groups.insert(Arc::clone(&source), entry.clone()),
+        self.targets -= old.map_or(0, Discovered::len);
+        self.targets += new.map_or(0, Discovered::len);
+        match new {
+            Some(new) => self.groups.insert(Arc::clone(&source), new.clone()),
             None => self.groups.remove(&source),
         };
         deltas.push(Delta {

@@ -29,7 +29,7 @@ fn standing(snapshot: &Snapshot) -> BTreeMap<String, String> {
             };
             if !result.is_copy(index) {
                 let address = last.labels.get("__address__").unwrap().to_owned();
-                let row = &result.group.targets[target.row as usize];
+                let row = result.discovered().group().targets[target.row as usize].clone();
                 let discovered = row.get("__address__").unwrap().to_owned();
                 let earlier = standing.insert(address.clone(), discovered);
                 assert_eq!(earlier, None, "two targets stand for `{address}`");
@@ -74,7 +74,7 @@ async fn equal_targets_of_two_providers_count_once_and_removing_one_keeps_the_ot
             let mut all = snapshot.groups.iter();
             all.find(|(key, result)| {
                 *key.source == *source
-                    && result.group.targets[0].get("__address__") == Some(address)
+                    && result.discovered().group().targets[0].get("__address__") == Some(address)
             })
             .map(|(_, result)| Arc::clone(result))
             .unwrap()

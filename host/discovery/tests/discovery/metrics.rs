@@ -70,6 +70,7 @@ async fn names_and_kinds_are_these() {
             "periplus_discovery_suppressed_groups counter",
             "periplus_pipeline_pass_duration_seconds histogram",
             "periplus_pipeline_refused_labels counter",
+            "periplus_pipeline_relabelled_targets counter",
             "periplus_pipeline_transform_failures counter",
             "prometheus_sd_discovered_targets gauge",
             "prometheus_sd_failed_configs gauge",

@@ -298,6 +298,7 @@ pub(crate) fn config(jobs: Vec<Job>) -> Arc<Config> {
         file: "periplus.yml".into(),
         jobs,
         plugins: Vec::new(),
+        clusters: Vec::new(),
     })
 }
 

@@ -150,8 +150,8 @@ mod tests {
     #[test]
     fn a_refusal_names_the_permission_and_the_wait() {
         let collection = Collection {
-            group_path: "/api/v1",
-            plural: "pods",
+            group_path: "/api/v1".into(),
+            plural: "pods".into(),
             namespace: Some("team-a".to_owned()),
             ..Collection::default()
         };

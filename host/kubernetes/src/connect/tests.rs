@@ -15,7 +15,10 @@ fn error(result: Result<Config, ApiError>) -> String {
 fn a_kubeconfig_that_cannot_be_used_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("config");
-    let access = Access::Kubeconfig(path.clone());
+    let access = Access::Kubeconfig {
+        file: path.clone(),
+        context: None,
+    };
     let named = format!("cannot use kubeconfig `{}`: ", path.display());
     let missing = error(access.load());
     assert!(missing.starts_with(&named), "{missing}");

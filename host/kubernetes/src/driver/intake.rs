@@ -1,15 +1,16 @@
 //! From the bytes of objects to records, and to what changed.
 
 use std::collections::HashSet;
-use std::marker::PhantomData;
+use std::sync::MutexGuard;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use tokio::time::Instant;
 
 use super::Consumer;
+use super::kept::{Kept, SharedKept};
 use super::state::WatchEnd;
-use super::store::{Put, Store};
+use super::store::Put;
 use crate::api::ApiError;
 use crate::api::error::Refusal;
 use crate::frame::Frame;
@@ -25,8 +26,8 @@ const WARNED_OBJECTS: usize = 1024;
 ///
 /// An object that cannot be read is skipped and counted; what is known of it stays.
 pub(crate) struct Intake<R, C> {
-    store: Store,
-    consumer: C,
+    resource: R,
+    kept: SharedKept<C>,
     metrics: KubernetesMetrics,
     writer: Writer,
     key: String,
@@ -34,7 +35,6 @@ pub(crate) struct Intake<R, C> {
     /// Whether this list held something that cannot be told apart from any known object.
     unidentified: bool,
     warned: HashSet<String>,
-    resource: PhantomData<fn() -> R>,
 }
 
 /// How far a watch has got.
@@ -46,6 +46,15 @@ pub(crate) struct Cursor {
     pub(crate) fruitful: bool,
     /// The version at the beginning, where it is a number.
     began: Option<u64>,
+}
+
+/// What the place of an object among the others says.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Order {
+    /// Nothing: it is part of a state.
+    None,
+    /// Every change before it was told.
+    Event,
 }
 
 /// One line of a watch, when it is not in the form that the API server gives it.
@@ -91,50 +100,61 @@ impl Cursor {
 // === impl Intake ===
 
 impl<R: Resource, C: Consumer> Intake<R, C> {
-    pub(super) fn new(consumer: C, metrics: KubernetesMetrics) -> Self {
+    pub(super) fn new(resource: R, kept: SharedKept<C>, metrics: KubernetesMetrics) -> Self {
         Self {
-            store: Store::default(),
-            consumer,
+            resource,
+            kept,
             metrics,
             writer: Writer::default(),
             key: String::new(),
             told: false,
             unidentified: false,
             warned: HashSet::new(),
-            resource: PhantomData,
         }
+    }
+
+    /// Records and consumer, for a moment.
+    pub(super) fn kept(&self) -> MutexGuard<'_, Kept<C>> {
+        self.kept.lock()
+    }
+
+    fn role(&self) -> &'static str {
+        self.resource.kind().role
     }
 
     /// A list begins at its first page.
     pub(super) fn list_begins(&mut self) {
-        self.store.begin();
+        self.kept().store.begin();
         self.unidentified = false;
-        self.metrics.list_began(R::ROLE);
+        self.metrics.list_began(self.role());
     }
 
     /// A list is complete: what it did not show is gone.
-    pub(super) fn list_complete(&mut self) {
+    pub(super) fn list_complete(&mut self, version: &str) {
+        self.kept().store.complete_to(number(version));
         if self.unidentified {
             // Any object could be the one that was not readable: better one too many than one
             // that vanishes. A later list, or the event of its deletion, takes it.
             tracing::warn!(
-                resource = R::PLURAL,
+                resource = %self.resource.kind().plural,
                 "Objects without a name in the list: nothing removed"
             );
             return;
         }
-        for key in self.store.sweep() {
-            self.metrics.event(R::ROLE, EventKind::Delete);
-            self.consumer.gone(&key);
+        let mut kept = self.kept.lock();
+        for key in kept.store.sweep() {
+            self.metrics.event(self.role(), EventKind::Delete);
+            kept.consumer.gone(&key);
             self.told = true;
         }
+        drop(kept);
         self.publish(Instant::now());
     }
 
     /// Lets the consumer show what it was told.
     pub(super) fn publish(&mut self, read_at: Instant) {
         if std::mem::take(&mut self.told) {
-            self.consumer.publish(read_at);
+            self.kept().consumer.publish(read_at);
         }
     }
 
@@ -147,14 +167,14 @@ impl<R: Resource, C: Consumer> Intake<R, C> {
         };
         match serde_json::from_slice::<R::Wire<'_>>(bytes) {
             Ok(wire) => {
-                if !self.apply(&wire) {
+                if !self.apply(&wire, Order::None) {
                     self.unidentified = true;
                     self.reject("", "no name");
                 }
             }
             Err(error) => {
                 if self.read_key(bytes).is_some() {
-                    self.store.touch(&self.key);
+                    self.kept.lock().store.touch(&self.key);
                 } else {
                     self.unidentified = true;
                     self.key.clear();
@@ -205,9 +225,11 @@ impl<R: Resource, C: Consumer> Intake<R, C> {
                 if !cursor.advance(&version) {
                     return Ok(Some(WatchEnd::Rewound));
                 }
-                self.metrics.event(R::ROLE, EventKind::Delete);
-                if let Some(key) = self.store.remove(&self.key) {
-                    self.consumer.gone(&key);
+                self.metrics.event(self.role(), EventKind::Delete);
+                let mut kept = self.kept.lock();
+                kept.store.advance_to(number(&version));
+                if let Some(key) = kept.store.remove(&self.key) {
+                    kept.consumer.gone(&key);
                     self.told = true;
                 }
                 Ok(None)
@@ -215,7 +237,11 @@ impl<R: Resource, C: Consumer> Intake<R, C> {
             "BOOKMARK" => {
                 let named: Named<'_> = parse(object)?;
                 let version = named.metadata.resource_version;
-                Ok((!cursor.advance(version.as_str())).then_some(WatchEnd::Rewound))
+                if !cursor.advance(version.as_str()) {
+                    return Ok(Some(WatchEnd::Rewound));
+                }
+                self.kept().store.advance_to(number(version.as_str()));
+                Ok(None)
             }
             "ERROR" => {
                 let refusal = Refusal::parse(500, object);
@@ -240,35 +266,45 @@ impl<R: Resource, C: Consumer> Intake<R, C> {
                 return Ok((!went_on).then_some(WatchEnd::Rewound));
             }
         };
-        if !cursor.advance(R::names(&wire).resource_version) {
+        if !cursor.advance(self.resource.names(&wire).resource_version) {
             return Ok(Some(WatchEnd::Rewound));
         }
-        if !self.apply(&wire) {
+        if !self.apply(&wire, Order::Event) {
             self.reject("", "no name");
         }
         Ok(None)
     }
 
     /// Puts an object. False if it has no names.
-    fn apply(&mut self, wire: &R::Wire<'_>) -> bool {
-        if !R::names(wire).write_key::<R>(&mut self.key) {
+    fn apply(&mut self, wire: &R::Wire<'_>, order: Order) -> bool {
+        let names = self.resource.names(wire);
+        if !names.write_key(self.resource.kind(), &mut self.key) {
             return false;
         }
-        R::pack(wire, &mut self.writer);
-        let put = self.store.put(&self.key, &mut self.writer);
-        self.metrics.event(
-            R::ROLE,
-            if put == Put::Added {
-                EventKind::Add
-            } else {
-                EventKind::Update
-            },
-        );
-        if put == Put::Unchanged {
-            self.metrics.unchanged(R::ROLE);
-        } else if let Some((key, record)) = self.store.get(&self.key) {
-            self.consumer.changed(key, record);
+        let version = number(names.resource_version);
+        self.resource.pack(wire, &mut self.writer);
+        let mut kept = self.kept.lock();
+        let Kept { store, consumer } = &mut *kept;
+        let put = store.put(&self.key, &mut self.writer, version);
+        if order == Order::Event {
+            store.advance_to(version);
+        }
+        if put != Put::Unchanged
+            && let Some((key, record)) = store.get(&self.key)
+        {
+            consumer.changed(key, record);
             self.told = true;
+        }
+        drop(kept);
+        let role = self.role();
+        let kind = if put == Put::Added {
+            EventKind::Add
+        } else {
+            EventKind::Update
+        };
+        self.metrics.event(role, kind);
+        if put == Put::Unchanged {
+            self.metrics.unchanged(role);
         }
         true
     }
@@ -282,18 +318,23 @@ impl<R: Resource, C: Consumer> Intake<R, C> {
             resource_version: "",
         };
         names
-            .write_key::<R>(&mut self.key)
+            .write_key(self.resource.kind(), &mut self.key)
             .then(|| metadata.resource_version.as_str().to_owned())
     }
 
     fn reject(&mut self, key: &str, reason: &str) {
-        self.metrics.rejected(R::ROLE);
+        self.metrics.rejected(self.role());
         if self.warned.len() < WARNED_OBJECTS && self.warned.insert(key.to_owned()) {
-            tracing::warn!(resource = R::PLURAL, object = key, reason, "Object skipped");
+            tracing::warn!(resource = %self.resource.kind().plural, object = key, reason, "Object skipped");
         } else {
-            tracing::debug!(resource = R::PLURAL, object = key, reason, "Object skipped");
+            tracing::debug!(resource = %self.resource.kind().plural, object = key, reason, "Object skipped");
         }
     }
+}
+
+/// A version as a number; 0 if it is none.
+fn number(version: &str) -> u64 {
+    version.parse().unwrap_or(0)
 }
 
 fn parse<'a, T: Deserialize<'a>>(object: &'a [u8]) -> Result<T, String> {

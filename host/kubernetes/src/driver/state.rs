@@ -106,6 +106,15 @@ pub(crate) enum Pause {
     AtLeast(Duration),
 }
 
+/// Why the server did not answer as it should.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Problem {
+    /// For an operator.
+    pub(crate) text: String,
+    /// Whether the account lacks a permission.
+    pub(crate) is_forbidden: bool,
+}
+
 /// Where an outcome leads.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Step {
@@ -114,9 +123,29 @@ pub(crate) struct Step {
     /// When.
     pub(crate) pause: Pause,
     /// What an operator should see, if it was a failure.
-    pub(crate) problem: Option<String>,
-    /// The list is complete: what it did not show is gone.
-    pub(crate) list_complete: bool,
+    pub(crate) problem: Option<Problem>,
+    /// The list is complete, up to this version: what it did not show is gone.
+    pub(crate) complete: Option<String>,
+}
+
+// === impl Problem ===
+
+impl From<&ApiError> for Problem {
+    fn from(error: &ApiError) -> Self {
+        Self {
+            text: error.to_string(),
+            is_forbidden: error.refusal().is_some_and(|refusal| refusal.code == 403),
+        }
+    }
+}
+
+impl From<&str> for Problem {
+    fn from(text: &str) -> Self {
+        Self {
+            text: text.to_owned(),
+            is_forbidden: false,
+        }
+    }
 }
 
 // === impl State ===
@@ -159,11 +188,11 @@ impl Step {
             state,
             pause,
             problem: None,
-            list_complete: false,
+            complete: None,
         }
     }
 
-    fn because(self, problem: impl Into<String>) -> Self {
+    fn because(self, problem: impl Into<Problem>) -> Self {
         Self {
             problem: Some(problem.into()),
             ..self
@@ -208,11 +237,11 @@ impl Listing {
             return step.because("the list has no resource version");
         }
         let watching = State::Watching(Watching {
-            resource_version,
+            resource_version: resource_version.clone(),
             fruitless: 0,
         });
         Step {
-            list_complete: true,
+            complete: Some(resource_version),
             ..Step::to(watching, Pause::None)
         }
     }
@@ -234,7 +263,7 @@ impl Listing {
         } else {
             Self { failures, ..self }
         };
-        Step::to(State::Listing(next), pause_after(error)).because(error.to_string())
+        Step::to(State::Listing(next), pause_after(error)).because(error)
     }
 }
 
@@ -255,12 +284,10 @@ impl Watching {
             WatchEnd::NotOpened(error) => self.not_opened(&error),
             WatchEnd::Broken(error) => {
                 let text = format!("the watch broke: {error}");
-                self.retry(Pause::Surprise).because(text)
+                self.retry(Pause::Surprise).because(text.as_str())
             }
             WatchEnd::ErrorEvent(error) if error.is_expired() => Self::relist(),
-            WatchEnd::ErrorEvent(error) => {
-                self.retry(pause_after(&error)).because(error.to_string())
-            }
+            WatchEnd::ErrorEvent(error) => self.retry(pause_after(&error)).because(&error),
             WatchEnd::Rewound => Step::to(State::start(), Pause::Surprise)
                 .because("the server's versions went back; listing again"),
         }
@@ -271,7 +298,7 @@ impl Watching {
             return Self::relist();
         }
         let Some(refusal) = error.refusal() else {
-            return self.resume(pause_after(error)).because(error.to_string());
+            return self.resume(pause_after(error)).because(error);
         };
         let version_refused = refusal.is_too_new() || matches!(refusal.code, 400 | 404 | 422);
         let pause = pause_after(error);
@@ -280,7 +307,7 @@ impl Watching {
         } else {
             self.resume(pause)
         };
-        step.because(error.to_string())
+        step.because(error)
     }
 
     /// The version is gone: list again. No problem; it happens to every quiet watch.

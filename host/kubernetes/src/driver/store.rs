@@ -13,11 +13,14 @@ use crate::resource::ObjectKey;
 pub(crate) struct Store {
     entries: HashMap<ObjectKey, Entry>,
     generation: u32,
+    position: u64,
 }
 
 struct Entry {
     record: Record,
     generation: u32,
+    /// Resource version of the object; 0 where it is no number.
+    version: u64,
 }
 
 /// What putting an object did.
@@ -40,18 +43,41 @@ impl Store {
         self.generation = self.generation.wrapping_add(1);
     }
 
+    /// The highest version up to which the records are known to be complete: that of the last
+    /// complete list, then of each event and bookmark. 0 before that, and where versions are no
+    /// numbers. A list from a server that lost its history sets it back.
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "for those who join a running watch")
+    )]
+    pub(crate) fn position(&self) -> u64 {
+        self.position
+    }
+
+    /// A whole state was put that is complete up to `version`.
+    pub(crate) fn complete_to(&mut self, version: u64) {
+        self.position = version;
+    }
+
+    /// Every change up to `version` was put.
+    pub(crate) fn advance_to(&mut self, version: u64) {
+        self.position = self.position.max(version);
+    }
+
     /// Puts what `writer` holds under `key`; the writer is empty afterwards. Costs no allocation
-    /// unless something changed.
-    pub(crate) fn put(&mut self, key: &str, writer: &mut Writer) -> Put {
+    /// unless something changed. `version` is the object's, 0 if it is no number.
+    pub(crate) fn put(&mut self, key: &str, writer: &mut Writer, version: u64) -> Put {
         let Some(entry) = self.entries.get_mut(key) else {
             let entry = Entry {
                 record: writer.take(),
                 generation: self.generation,
+                version,
             };
             self.entries.insert(ObjectKey::new(key), entry);
             return Put::Added;
         };
         entry.generation = self.generation;
+        entry.version = version;
         if writer.equals(&entry.record) {
             writer.reset();
             return Put::Unchanged;
@@ -72,6 +98,13 @@ impl Store {
         self.entries
             .get_key_value(key)
             .map(|(key, entry)| (key, &entry.record))
+    }
+
+    #[expect(dead_code, reason = "for those who join a running watch")]
+    /// All records, with the version of each object (0 if it is no number), in no order.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&ObjectKey, &Record, u64)> {
+        let entries = self.entries.iter();
+        entries.map(|(key, entry)| (key, &entry.record, entry.version))
     }
 
     /// Removes a record.
@@ -102,7 +135,7 @@ mod tests {
     fn put(store: &mut Store, key: &str, content: &str) -> Put {
         let mut writer = Writer::default();
         writer.text(content);
-        store.put(key, &mut writer)
+        store.put(key, &mut writer, 1)
     }
 
     #[test]

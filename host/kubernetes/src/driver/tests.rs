@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::api::error::Refusal;
 use crate::metrics::EventKind;
-use crate::progress::Progress;
+use crate::progress::{Progress, WatchReport};
 use crate::resource::pod::Pod;
 
 mod faults;
@@ -54,7 +54,7 @@ struct Script {
 
 /// Records by key, as text, and how often something was shown.
 #[derive(Clone, Default)]
-struct Seen(Arc<Mutex<SeenState>>);
+struct Seen(Arc<Mutex<SeenState>>, Option<Arc<WatchReport>>);
 
 #[derive(Default)]
 struct SeenState {
@@ -126,9 +126,31 @@ impl Consumer for Seen {
     fn publish(&mut self, read_at: Instant) {
         lock(&self.0).shown.push(read_at);
     }
+
+    fn synced(&mut self) {
+        if let Some(report) = &self.1 {
+            report.synced();
+        }
+    }
+
+    fn answered(&mut self) {
+        if let Some(report) = &self.1 {
+            report.success();
+        }
+    }
+
+    fn failed(&mut self, problem: &Problem) {
+        if let Some(report) = &self.1 {
+            report.problem(problem.text.clone());
+        }
+    }
 }
 
 impl Seen {
+    fn reporting(report: WatchReport) -> Self {
+        Self(Arc::default(), Some(Arc::new(report)))
+    }
+
     fn names(&self) -> Vec<String> {
         lock(&self.0)
             .records
@@ -149,6 +171,7 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 /// A driver that runs against a script for some time.
 struct Run {
     seen: Seen,
+    kept: SharedKept<Seen>,
     script: Arc<Script>,
     metrics: KubernetesMetrics,
     status: periplus_discovery::ProviderStatus,
@@ -194,25 +217,32 @@ async fn run_for(time: Duration, answers: impl IntoIterator<Item = Answer>) -> R
         answers: Mutex::new(answers.into_iter().collect()),
         ..Script::default()
     });
-    let seen = Seen::default();
     let metrics = KubernetesMetrics::default();
     let (updates, probe) = Updates::testing();
     let report = Progress::begin(updates, vec!["list of `pods`".to_owned()]).remove(0);
+    let seen = Seen::reporting(report);
     let collection = Collection {
-        group_path: "/api/v1",
-        plural: "pods",
+        group_path: "/api/v1".into(),
+        plural: "pods".into(),
         ..Collection::default()
     };
     let api: Arc<dyn Api> = Arc::clone(&script) as Arc<dyn Api>;
-    let driver = Driver::<Pod, _>::new(api, collection, seen.clone(), report, metrics.clone());
+    let kept = SharedKept::new(seen.clone());
+    let driver = Driver::new(api, Pod, collection, kept.clone(), gate(), metrics.clone());
     // Either ends the run: the script, or the time.
     let _ = timeout(time, driver.run(script.over.clone())).await;
     Run {
         seen,
+        kept,
         script,
         metrics,
         status: probe.status(),
     }
+}
+
+/// Room for one whole state at a time.
+fn gate() -> Arc<Semaphore> {
+    Arc::new(Semaphore::new(1))
 }
 
 /// A Pod `ns/<name>` whose content is told apart by its address.

@@ -1,16 +1,13 @@
-use periplus_config::{AttachMetadata, HttpClientConfig, Namespaces, OAuth2, TlsVersion};
+use periplus_config::{
+    AttachMetadata, HttpClientConfig, NamePatterns, NamedCluster, OAuth2, Role, TlsVersion,
+};
 
 use super::*;
 
 fn section(role: Role) -> KubernetesSection {
     KubernetesSection {
-        role,
-        api_server: None,
         kubeconfig_file: Some("/nowhere/kubeconfig".into()),
-        namespaces: Namespaces::default(),
-        selectors: Vec::new(),
-        attach_metadata: AttachMetadata::default(),
-        http_client: HttpClientConfig::default(),
+        ..KubernetesSection::new(role)
     }
 }
 
@@ -20,36 +17,49 @@ fn refusal(section: &KubernetesSection) -> Option<String> {
 }
 
 #[test]
-fn roles_that_are_not_built_are_refused_by_name() {
+fn every_role_is_served_with_all_that_can_be_attached() {
     for role in Role::ALL {
-        let refusal = refusal(&section(role));
-        if matches!(role, Role::Pod | Role::Node) {
-            assert_eq!(refusal, None);
-        } else {
-            assert_eq!(refusal, Some(format!("role `{role}` is not served yet")));
-        }
+        let section = KubernetesSection {
+            attach_metadata: AttachMetadata {
+                node: true,
+                namespace: true,
+                deployment: true,
+                job: true,
+                cronjob: true,
+            },
+            drop_annotations: NamePatterns::new(["a/*"]).unwrap(),
+            ..section(role)
+        };
+        assert_eq!(refusal(&section), None);
     }
 }
 
 #[test]
-fn metadata_that_is_not_attached_yet_is_refused_where_it_would_matter() {
-    let attach_metadata = AttachMetadata {
-        node: true,
-        ..AttachMetadata::default()
+fn a_cluster_that_cannot_be_reached_as_it_is_written_is_named() {
+    let http = Box::new(HttpClientConfig {
+        oauth2: Some(OAuth2::default()),
+        ..HttpClientConfig::default()
+    });
+    let cluster = NamedCluster {
+        name: "prod-eu".to_owned(),
+        access: ClusterAccess::Server {
+            url: "https://example.com".parse().unwrap(),
+            http,
+        },
     };
-    let pods = KubernetesSection {
-        attach_metadata,
-        ..section(Role::Pod)
+    let selection = ClusterSelection {
+        named: vec![cluster],
+        folders: Vec::new(),
     };
-    assert_eq!(
-        refusal(&pods).as_deref(),
-        Some("`attach_metadata.node` is not served yet for role `pod`")
+    let section = KubernetesSection {
+        clusters: Some(selection),
+        ..KubernetesSection::new(Role::Pod)
+    };
+    let refusal = refusal(&section).unwrap();
+    assert!(
+        refusal.starts_with("cluster `prod-eu`: `oauth2`"),
+        "{refusal}"
     );
-    let nodes = KubernetesSection {
-        attach_metadata,
-        ..section(Role::Node)
-    };
-    assert_eq!(refusal(&nodes), None);
 }
 
 #[test]

@@ -1,16 +1,24 @@
 use super::*;
 
-fn begin(count: usize) -> (Vec<WatchReport>, periplus_discovery::UpdatesProbe) {
+fn begin(
+    count: usize,
+) -> (
+    Arc<Progress>,
+    Vec<WatchReport>,
+    periplus_discovery::UpdatesProbe,
+) {
     let (updates, probe) = Updates::testing();
-    let whats = (0..count)
-        .map(|at| format!("list of `pods` in `ns{at}`"))
+    let progress = Progress::new(updates);
+    let watches = (0..count)
+        .map(|at| progress.watch(format!("list of `pods` in `ns{at}`")))
         .collect();
-    (Progress::begin(updates, whats), probe)
+    progress.all_named();
+    (progress, watches, probe)
 }
 
 #[test]
 fn readiness_names_what_is_missing_and_why() {
-    let (watches, probe) = begin(2);
+    let (_progress, watches, probe) = begin(2);
     assert_eq!(
         probe.status().waiting_for.as_deref(),
         Some("list of `pods` in `ns0`; list of `pods` in `ns1`")
@@ -27,6 +35,7 @@ fn readiness_names_what_is_missing_and_why() {
         status.last_error.unwrap().1,
         "list of `pods` in `ns1`: 403 Forbidden"
     );
+    watches[1].success();
     watches[1].synced();
     let status = probe.status();
     assert!(status.synced && status.waiting_for.is_none() && status.last_error.is_none());
@@ -34,7 +43,7 @@ fn readiness_names_what_is_missing_and_why() {
 
 #[test]
 fn the_success_of_one_watch_does_not_hide_the_failure_of_another() {
-    let (watches, probe) = begin(2);
+    let (_progress, watches, probe) = begin(2);
     watches[0].synced();
     watches[1].synced();
     watches[1].problem("gone".to_owned());
@@ -47,7 +56,36 @@ fn the_success_of_one_watch_does_not_hide_the_failure_of_another() {
 
 #[test]
 fn many_are_counted_and_not_named() {
-    let (_watches, probe) = begin(7);
+    let (_progress, _watches, probe) = begin(7);
     let waiting = probe.status().waiting_for.unwrap();
     assert!(waiting.ends_with("`ns2`; and 4 more"), "{waiting}");
+}
+
+#[test]
+fn what_fails_is_waited_for_until_told_otherwise() {
+    let (progress, watches, probe) = begin(3);
+    watches[0].problem("unreachable".to_owned());
+    watches[1].synced();
+    progress.go_on_without_failing();
+    assert!(!probe.status().synced, "one still has a chance");
+    watches[2].synced();
+    let status = probe.status();
+    assert!(status.synced);
+    assert!(status.last_error.is_some(), "and what fails is still said");
+}
+
+#[test]
+fn if_everything_fails_nothing_is_known() {
+    let (progress, watches, probe) = begin(1);
+    watches[0].problem("unreachable".to_owned());
+    progress.go_on_without_failing();
+    assert!(!probe.status().synced);
+}
+
+#[test]
+fn a_watch_that_is_no_longer_needed_is_not_waited_for() {
+    let (_progress, mut watches, probe) = begin(2);
+    watches[0].synced();
+    drop(watches.pop());
+    assert!(probe.status().synced);
 }

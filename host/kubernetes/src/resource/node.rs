@@ -3,7 +3,7 @@
 use periplus_core::TargetGroup;
 use periplus_core::name::sanitize_label_name;
 
-use super::{GroupSource, ObjectKey, ObjectNames, Resource};
+use super::{GroupSource, Kind, ObjectKey, ObjectNames, Resource};
 use crate::labels::{ADDRESS, Labels, PREFIX, add_pairs, join_host_port, to_lower};
 use crate::record::{Record, Writer};
 use crate::wire::{Condition, Metadata, Text, nullable};
@@ -17,6 +17,8 @@ const ADDRESS_ORDER: [&str; 6] = [
     "LegacyHostIP",
     "Hostname",
 ];
+
+static KIND: Kind = Kind::builtin("/api/v1", "nodes", "node").cluster_scoped();
 
 /// The kind `Node`.
 pub(crate) struct Node;
@@ -80,13 +82,11 @@ struct DaemonEndpoint {
 impl Resource for Node {
     type Wire<'a> = NodeWire<'a>;
 
-    const PLURAL: &'static str = "nodes";
-    const GROUP_PATH: &'static str = "/api/v1";
-    const NAMESPACED: bool = false;
-    const ROLE: &'static str = "node";
-    const KEY_PREFIX: &'static str = "node";
+    fn kind(&self) -> &Kind {
+        &KIND
+    }
 
-    fn names<'w>(wire: &'w NodeWire<'_>) -> ObjectNames<'w> {
+    fn names<'w>(&self, wire: &'w NodeWire<'_>) -> ObjectNames<'w> {
         ObjectNames {
             namespace: "",
             name: wire.metadata.name.as_str(),
@@ -94,7 +94,7 @@ impl Resource for Node {
         }
     }
 
-    fn pack(wire: &NodeWire<'_>, writer: &mut Writer) {
+    fn pack(&self, wire: &NodeWire<'_>, writer: &mut Writer) {
         let NodeWire {
             metadata,
             spec,
@@ -135,6 +135,10 @@ impl Resource for Node {
 }
 
 impl GroupSource for Node {
+    fn new() -> Self {
+        Self
+    }
+
     fn group(key: &ObjectKey, record: &Record) -> Option<TargetGroup> {
         let mut reader = record.reader();
         let mut labels: Labels<'_> = vec![

@@ -4,10 +4,12 @@ use std::borrow::Cow;
 
 use periplus_core::TargetGroup;
 
-use super::{GroupSource, ObjectKey, ObjectNames, Resource};
+use super::{GroupSource, Kind, ObjectKey, ObjectNames, Resource};
 use crate::labels::{ADDRESS, Labels, add_pairs, join_host_port, to_lower};
 use crate::record::{Reader, Record, Writer};
 use crate::wire::{Condition, Metadata, Text, nullable};
+
+static KIND: Kind = Kind::builtin("/api/v1", "pods", "pod");
 
 /// The kind `Pod`.
 pub(crate) struct Pod;
@@ -88,13 +90,11 @@ struct ContainerStatus<'a> {
 impl Resource for Pod {
     type Wire<'a> = PodWire<'a>;
 
-    const PLURAL: &'static str = "pods";
-    const GROUP_PATH: &'static str = "/api/v1";
-    const NAMESPACED: bool = true;
-    const ROLE: &'static str = "pod";
-    const KEY_PREFIX: &'static str = "pod";
+    fn kind(&self) -> &Kind {
+        &KIND
+    }
 
-    fn names<'w>(wire: &'w PodWire<'_>) -> ObjectNames<'w> {
+    fn names<'w>(&self, wire: &'w PodWire<'_>) -> ObjectNames<'w> {
         ObjectNames {
             namespace: wire.metadata.namespace.as_str(),
             name: wire.metadata.name.as_str(),
@@ -102,7 +102,7 @@ impl Resource for Pod {
         }
     }
 
-    fn pack(wire: &PodWire<'_>, writer: &mut Writer) {
+    fn pack(&self, wire: &PodWire<'_>, writer: &mut Writer) {
         let PodWire {
             metadata,
             spec,
@@ -157,6 +157,10 @@ fn pack_containers(
 }
 
 impl GroupSource for Pod {
+    fn new() -> Self {
+        Self
+    }
+
     fn group(key: &ObjectKey, record: &Record) -> Option<TargetGroup> {
         let mut reader = record.reader();
         let pod_ip = reader.text();

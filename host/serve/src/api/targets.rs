@@ -129,16 +129,17 @@ impl<'a> Targets<'a> {
             let defaults = &snapshot.job.defaults;
             let mut dropped = 0;
             for result in snapshot.groups.values() {
+                let group = result.discovered().group();
                 if filter.active && wanted {
                     targets
                         .active_targets
-                        .extend(active(result, pool, defaults));
+                        .extend(active(result, &group, pool, defaults));
                 }
                 if filter.dropped {
                     let before = targets.dropped_targets.len();
                     targets
                         .dropped_targets
-                        .extend(self::dropped(result, pool, defaults));
+                        .extend(self::dropped(result, &group, pool, defaults));
                     dropped += targets.dropped_targets.len() - before;
                     if !wanted {
                         targets.dropped_targets.truncate(before);
@@ -156,6 +157,7 @@ impl<'a> Targets<'a> {
 
 fn active<'a>(
     result: &'a GroupResult,
+    group: &TargetGroup,
     pool: &'a str,
     defaults: &'a ScrapeDefaults,
 ) -> impl Iterator<Item = ActiveTarget<'a>> {
@@ -173,7 +175,7 @@ fn active<'a>(
             let scrape_url = labels.scrape_url(defaults);
             let text = |name| labels.labels.get(name).unwrap_or_default().to_owned();
             Some(ActiveTarget {
-                discovered_labels: populate_discovered(&result.transformed(target), defaults)
+                discovered_labels: populate_discovered(&result.transformed(group, index), defaults)
                     .build(),
                 labels,
                 scrape_pool: pool,
@@ -192,16 +194,15 @@ fn active<'a>(
 /// What a rule dropped, then what a transformer dropped: of that no labels but the discovered
 /// ones exist.
 fn dropped<'a>(
-    result: &'a GroupResult,
+    result: &GroupResult,
+    group: &TargetGroup,
     pool: &'a str,
     defaults: &'a ScrapeDefaults,
 ) -> impl Iterator<Item = DroppedTarget<'a>> {
-    let by_rule = result
-        .targets
-        .iter()
-        .filter(|target| target.outcome == Outcome::Dropped);
-    let by_rule = by_rule.map(|target| result.transformed(target).into_owned());
-    let labels = by_rule.chain(without_result(&result.group, result));
+    let by_rule = result.targets.iter().enumerate();
+    let by_rule = by_rule.filter(|(_, target)| target.outcome == Outcome::Dropped);
+    let by_rule = by_rule.map(|(index, _)| result.transformed(group, index).into_owned());
+    let labels = by_rule.chain(without_result(group, result));
     labels.map(move |labels| DroppedTarget {
         discovered_labels: populate_discovered(&labels, defaults).build(),
         scrape_pool: pool,

@@ -94,7 +94,15 @@ async fn tag_of_a_stage_outlives_changes_that_it_does_not_show() {
         .await
         .apply(group("a", &[("10.0.0.1:80", "west")]));
     host.until("pods", |job| {
-        let labels = &job.groups.values().next().unwrap().group.targets[0];
+        let labels = job
+            .groups
+            .values()
+            .next()
+            .unwrap()
+            .discovered()
+            .group()
+            .targets[0]
+            .clone();
         labels.get("__meta_zone") == Some("west")
     })
     .await;
@@ -206,4 +214,81 @@ async fn new_content_replaces_the_old_in_the_cache() {
     let answer = host.get("/sd/pods").await;
     let cached = metric(&host, "periplus_http_body_cache_bytes").await;
     assert_eq!(cached, answer.body.len() as u64);
+}
+
+/// A host with a list that is too large to be kept for one reader.
+async fn host_with_large_list() -> Host {
+    let host = Host::start();
+    let zone = "x".repeat(500);
+    let groups: Vec<_> = (0..1000)
+        .map(|n| group(&format!("{n:04}"), &[(&format!("10.0.0.1:{n}"), &zone)]))
+        .collect();
+    host.serve(job("pods", &[]), &groups).await;
+    host
+}
+
+const LARGE: &str = "/sd/pods?stage=discovered";
+
+#[tokio::test(start_paused = true)]
+async fn large_list_is_kept_once_it_is_asked_for_again_within_seconds() {
+    let host = host_with_large_list().await;
+    let kept = "periplus_http_body_cache_bytes";
+    let first = host.get(LARGE).await;
+    assert_eq!(first.header("content-length"), first.body.len().to_string());
+    assert_eq!(first.json().as_array().unwrap().len(), 1000);
+    assert_eq!(metric(&host, kept).await, 0);
+    tokio::time::advance(std::time::Duration::from_secs(11)).await;
+    assert_eq!(host.get(LARGE).await.body, first.body);
+    assert_eq!(metric(&host, kept).await, 0, "a lone reader needs no copy");
+    tokio::time::advance(std::time::Duration::from_secs(9)).await;
+    assert_eq!(host.get(LARGE).await.body, first.body);
+    assert_eq!(metric(&host, kept).await, first.body.len() as u64);
+    let built = "periplus_http_bodies_built_total{encoding=\"identity\"}";
+    let before = metric(&host, built).await;
+    assert_eq!(host.get(LARGE).await.body, first.body);
+    assert_eq!(metric(&host, built).await, before);
+}
+
+#[tokio::test(start_paused = true)]
+async fn list_that_nobody_asks_for_is_let_go() {
+    let host = host_with_large_list().await;
+    let gzip = [("accept-encoding", "gzip")];
+    let packed = host.get_with(LARGE, &gzip).await;
+    let kept = "periplus_http_body_cache_bytes";
+    assert_eq!(metric(&host, kept).await, packed.body.len() as u64);
+    tokio::time::sleep(std::time::Duration::from_secs(50)).await;
+    assert_eq!(host.get_with(LARGE, &gzip).await.body, packed.body);
+    tokio::time::sleep(std::time::Duration::from_secs(50)).await;
+    assert_eq!(metric(&host, kept).await, packed.body.len() as u64);
+    tokio::time::sleep(std::time::Duration::from_secs(50)).await;
+    assert_eq!(metric(&host, kept).await, 0);
+    assert_eq!(host.get_with(LARGE, &gzip).await.body, packed.body);
+}
+
+#[tokio::test(start_paused = true)]
+async fn large_list_has_the_same_bytes_and_length_however_it_is_made() {
+    let host = host_with_large_list().await;
+    let streamed = host.get(LARGE).await;
+    let joined = host.get(LARGE).await;
+    let head = host.ask("HEAD", LARGE, &[]).await;
+    assert_eq!(joined.body, streamed.body);
+    assert_eq!(head.headers, streamed.headers);
+    let packed = host.get_with(LARGE, &[("accept-encoding", "gzip")]).await;
+    assert_eq!(crate::gzip::unpacked(&packed), streamed.body);
+    host.updates("pods")
+        .await
+        .apply(group("0500", &[("10.0.0.2:80", "y"), ("10.0.0.1:80", "y")]));
+    host.until("pods", |job| {
+        let changed = job.groups.values().any(|group| group.targets.len() == 2);
+        changed
+    })
+    .await;
+    let changed = host.get(LARGE).await;
+    assert_eq!(
+        changed.header("content-length"),
+        changed.body.len().to_string()
+    );
+    let list = changed.json();
+    assert_eq!(list[500]["targets"][0], "10.0.0.1:80");
+    assert_eq!(list[501]["targets"][0], "10.0.0.2:80");
 }

@@ -111,6 +111,7 @@ impl Host {
             file: "periplus.yml".into(),
             jobs,
             plugins: Vec::new(),
+            clusters: Vec::new(),
         };
         let report = self.manager.apply(Arc::new(config)).await;
         assert_eq!(report.failed_sections, []);

@@ -2,11 +2,13 @@
 
 use std::io::Write;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use flate2::{Compression, write::GzEncoder};
 use http::header::{CONTENT_ENCODING, HeaderMap, HeaderValue};
 
+use super::negotiate::{View, partial};
 use super::{Call, Response, json_response, takes_gzip};
 use crate::faults::Fault;
 use crate::object::Object;
@@ -26,6 +28,7 @@ struct Position {
 
 pub(super) fn list(call: &Call<'_>, headers: &HeaderMap) -> Result<Response, Problem> {
     let selector = call.selector()?;
+    call.check_list_options()?;
     let limit = call.number("limit")?.unwrap_or(0) as usize;
     let version = call.query.get("resourceVersion").map_or("", String::as_str);
     let token = call.query.get("continue").filter(|t| !t.is_empty());
@@ -65,7 +68,7 @@ pub(super) fn list(call: &Call<'_>, headers: &HeaderMap) -> Result<Response, Pro
         .map(|last| token_text(snapshot.version, last));
     let remaining = (more && selector.is_empty()).then(|| rest.count());
     let body = body(call, &page, snapshot.version, next.as_deref(), remaining);
-    if next.is_some() && token.is_none() {
+    if next.is_some() && !call.keeps(&snapshot) {
         call.shared.store.keep(&call.resource, snapshot.clone());
     }
     Ok(compressed(call, body, headers))
@@ -84,10 +87,12 @@ fn body(
     });
     let size: usize = page.iter().map(|o| o.json.len() + 1).sum();
     let mut text = Vec::with_capacity(size + 256);
+    let (kind, api_version) = match call.view {
+        View::Whole => (call.resource.kind.as_str(), call.resource.api_version()),
+        View::Metadata => ("PartialObjectMetadata", "meta.k8s.io/v1".to_owned()),
+    };
     let head = format!(
-        r#"{{"kind":"{}List","apiVersion":"{}","metadata":{{"resourceVersion":"{}""#,
-        call.resource.kind,
-        call.resource.api_version(),
+        r#"{{"kind":"{kind}List","apiVersion":"{api_version}","metadata":{{"resourceVersion":"{}""#,
         claimed.unwrap_or(version),
     );
     text.extend_from_slice(head.as_bytes());
@@ -133,8 +138,11 @@ fn resume(call: &Call<'_>, token: &str) -> Result<(Snapshot, usize), Problem> {
     let snapshot = if position.version == 0 {
         store.snapshot(&call.resource)
     } else {
+        let expired = call.faults.iter().any(|f| matches!(f, Fault::ExpiredToken));
+        let lifetime = call.shared.settings.token_lifetime;
         store
-            .kept(&call.resource, position.version)
+            .kept(&call.resource, position.version, lifetime)
+            .filter(|_| !expired)
             .ok_or_else(|| Problem::expired_page(&encode(0, &position.namespace, &position.name)))?
     };
     let last = (position.namespace.as_str(), position.name.as_str());
@@ -178,12 +186,8 @@ fn parse_token(token: &str) -> Option<Position> {
 impl Call<'_> {
     pub(super) fn selector(&self) -> Result<Selector, Problem> {
         let text = |key: &str| self.query.get(key).map_or("", String::as_str);
-        Selector::parse(
-            text("labelSelector"),
-            text("fieldSelector"),
-            &self.resource.plural,
-        )
-        .map_err(Problem::bad_request)
+        Selector::parse(text("labelSelector"), text("fieldSelector"), &self.resource)
+            .map_err(Problem::bad_request)
     }
 
     pub(super) fn number(&self, key: &str) -> Result<Option<u64>, Problem> {
@@ -197,19 +201,55 @@ impl Call<'_> {
             && selector.matches(object)
     }
 
-    /// An object's JSON as this request gets to see it.
-    pub(super) fn shown(&self, object: &Object) -> Bytes {
-        let replaced = self.faults.iter().find_map(|fault| match fault {
-            Fault::Replace {
-                namespace,
-                name,
-                json,
-            } if *namespace == object.namespace && *name == object.name => {
-                Some(Bytes::from(json.clone()))
-            }
-            _ => None,
-        });
-        replaced.unwrap_or_else(|| object.json.clone())
+    /// An object's JSON as lists of this request show it.
+    fn shown(&self, object: &Object) -> Bytes {
+        match (self.replaced(object), self.view) {
+            (Some(text), _) => Bytes::from(text.to_owned()),
+            (None, View::Whole) => object.json.clone(),
+            (None, View::Metadata) => Bytes::from(partial(object)),
+        }
+    }
+
+    /// The text that a fault puts in an object's place.
+    fn replaced(&self, object: &Object) -> Option<&str> {
+        self.faults.iter().find_map(|f| f.replaces(object))
+    }
+
+    fn keeps(&self, snapshot: &Snapshot) -> bool {
+        let store = &self.shared.store;
+        store
+            .kept(&self.resource, snapshot.version, Duration::MAX)
+            .is_some()
+    }
+
+    /// Parameters that exclude each other, in the words of the real server.
+    fn check_list_options(&self) -> Result<(), Problem> {
+        let text = |key: &str| self.query.get(key).map_or("", String::as_str);
+        let (version, matching) = (text("resourceVersion"), text("resourceVersionMatch"));
+        let continues = !text("continue").is_empty();
+        if continues && !matches!(version, "" | "0") {
+            return Err(Problem::bad_request(
+                "specifying resource version is not allowed when using continue",
+            ));
+        }
+        let forbidden = "resourceVersionMatch: Forbidden: resourceVersionMatch is forbidden";
+        let mut reasons = Vec::new();
+        if !matching.is_empty() && version.is_empty() {
+            reasons.push(format!("{forbidden} unless resourceVersion is provided"));
+        }
+        if !matching.is_empty() && continues {
+            reasons.push(format!("{forbidden} when continue is provided"));
+        }
+        if self.query.contains_key("sendInitialEvents") {
+            reasons.push(
+                "sendInitialEvents: Forbidden: sendInitialEvents is forbidden for list".to_owned(),
+            );
+        }
+        if reasons.is_empty() {
+            Ok(())
+        } else {
+            Err(Problem::invalid_options(&reasons))
+        }
     }
 }
 

@@ -71,6 +71,27 @@ impl Route {
         store.resource(&self.id)
     }
 
+    /// Whether this is a watch that asks for the state first.
+    pub(crate) fn asks_initial_events(&self) -> bool {
+        let asked = self.query.get("sendInitialEvents");
+        self.verb == Verb::Watch && asked.is_some_and(|a| !matches!(a.as_str(), "false" | "0"))
+    }
+
+    /// What authorisation says when it refuses this.
+    pub(crate) fn forbidden(&self, store: &Store) -> Problem {
+        let verb = self.verb.as_str();
+        match self.found(store) {
+            Some(resource) => Problem::forbidden(
+                verb,
+                &resource,
+                &self.subresource,
+                &self.namespace,
+                &self.name,
+            ),
+            None => Problem::forbidden_path(verb, &self.path),
+        }
+    }
+
     fn object_verb(&self, method: &Method) -> Verb {
         let watching = self
             .query

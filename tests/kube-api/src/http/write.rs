@@ -4,14 +4,24 @@ use http::HeaderMap;
 use http::header::CONTENT_TYPE;
 use serde_json::{Map, Value, json};
 
-use super::{Call, Response, success, value_response};
+use super::negotiate::{View, partial};
+use super::{Call, Response, json_response, success, value_response};
 use crate::object::Key;
 use crate::requests::Verb;
 use crate::status::Problem;
 use crate::write::{complete, ensure_namespace, merge};
 
 pub(super) fn get(call: &Call<'_>) -> Result<Response, Problem> {
-    Ok(value_response(&current(call)?, 200))
+    let object = call
+        .shared
+        .store
+        .get(&call.resource, &key(call))
+        .ok_or_else(|| missing(call))?;
+    let text = match call.view {
+        View::Whole => object.wire(&format!("{{{}", call.prefix())),
+        View::Metadata => partial(&object),
+    };
+    Ok(json_response(text.into()))
 }
 
 pub(super) fn delete(call: &Call<'_>) -> Result<Response, Problem> {
@@ -53,7 +63,7 @@ fn create(call: &Call<'_>, mut value: Value) -> Result<Response, Problem> {
         .get(&call.resource, &(call.namespace.clone(), name.clone()))
         .is_some()
     {
-        return Err(Problem::exists(&call.resource.plural, &name));
+        return Err(Problem::exists(&call.resource, &name));
     }
     if call.resource.plural == "pods" {
         // What a client says of the status of a new Pod is not taken.
@@ -79,7 +89,7 @@ fn update(call: &Call<'_>, mut value: Value) -> Result<Response, Problem> {
                 .and_then(Value::as_str)
                 != Some(asked)
     }) {
-        return Err(Problem::conflict(&call.resource.plural, &call.name));
+        return Err(Problem::conflict(&call.resource, &call.name));
     }
     let next = separate_status(call, old, value);
     Ok(stored(call, next, 200))
@@ -161,5 +171,5 @@ fn current(call: &Call<'_>) -> Result<Value, Problem> {
 }
 
 fn missing(call: &Call<'_>) -> Problem {
-    Problem::not_found(&call.resource.plural, &call.name)
+    Problem::not_found(&call.resource, &call.name)
 }

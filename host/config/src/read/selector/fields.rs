@@ -1,18 +1,31 @@
 //! Field selectors: terms `name=value`, `name==value` or `name!=value` between commas.
 
+use crate::kubernetes::FieldRequirement;
+
 /// Checks a selector; the error is client-go's text.
 pub(in crate::read) fn check(selector: &str) -> Result<(), String> {
+    parse(selector).map(drop)
+}
+
+/// What a selector requires; the error is client-go's text.
+pub(crate) fn parse(selector: &str) -> Result<Vec<FieldRequirement>, String> {
     let mut terms = split_terms(selector);
     terms.sort_unstable();
-    for term in terms.into_iter().filter(|term| !term.is_empty()) {
-        let Some(value) = value_of(term) else {
-            return Err(format!(
-                "invalid selector: '{selector}'; can't understand '{term}'"
-            ));
-        };
-        check_value(value)?;
-    }
-    Ok(())
+    let terms = terms.into_iter().filter(|term| !term.is_empty());
+    terms.map(|term| requirement(term, selector)).collect()
+}
+
+fn requirement(term: &str, selector: &str) -> Result<FieldRequirement, String> {
+    let Some((field, operator, value)) = split_term(term) else {
+        return Err(format!(
+            "invalid selector: '{selector}'; can't understand '{term}'"
+        ));
+    };
+    Ok(FieldRequirement {
+        field: field.to_owned(),
+        is_equal: operator != "!=",
+        value: unescaped(value)?,
+    })
 }
 
 /// Splits at commas that no backslash precedes.
@@ -35,23 +48,28 @@ fn split_terms(selector: &str) -> Vec<&str> {
     terms
 }
 
-/// What stands behind the first operator.
-fn value_of(term: &str) -> Option<&str> {
+/// What stands before the first operator, the operator, and what stands behind it.
+fn split_term(term: &str) -> Option<(&str, &str, &str)> {
     term.char_indices().find_map(|(index, _)| {
-        ["!=", "==", "="]
-            .iter()
-            .find_map(|operator| term[index..].strip_prefix(operator))
+        ["!=", "==", "="].iter().find_map(|operator| {
+            let value = term[index..].strip_prefix(operator)?;
+            Some((&term[..index], *operator, value))
+        })
     })
 }
 
-fn check_value(value: &str) -> Result<(), String> {
+fn unescaped(value: &str) -> Result<String, String> {
     const ESCAPE: &str = "invalid field selector: invalid escape sequence:";
+    let mut text = String::with_capacity(value.len());
     let mut escaped = false;
     for character in value.chars() {
         match character {
             '\\' | ',' | '=' if escaped => escaped = false,
             other if escaped => return Err(format!("{ESCAPE} \\{other}")),
-            '\\' => escaped = true,
+            '\\' => {
+                escaped = true;
+                continue;
+            }
             ',' | '=' => {
                 let code = character as u32;
                 return Err(format!(
@@ -60,10 +78,11 @@ fn check_value(value: &str) -> Result<(), String> {
             }
             _ => {}
         }
+        text.push(character);
     }
     if escaped {
         Err(format!("{ESCAPE} \\"))
     } else {
-        Ok(())
+        Ok(text)
     }
 }

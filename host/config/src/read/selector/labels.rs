@@ -3,10 +3,16 @@
 use std::collections::BTreeSet;
 
 use super::names::{key_problems, value_problems};
+use crate::kubernetes::{LabelOperator, LabelRequirement};
 use crate::read::quoted;
 
 /// Checks a selector; the error is client-go's text.
 pub(in crate::read) fn check(selector: &str) -> Result<(), String> {
+    parse(selector).map(drop)
+}
+
+/// What a selector requires; the error is client-go's text.
+pub(crate) fn parse(selector: &str) -> Result<Vec<LabelRequirement>, String> {
     Parser {
         tokens: tokens(selector),
         position: 0,
@@ -116,12 +122,13 @@ impl<'s> Parser<'s> {
         token
     }
 
-    fn selector(&mut self) -> Result<(), String> {
+    fn selector(&mut self) -> Result<Vec<LabelRequirement>, String> {
+        let mut requirements = Vec::new();
         loop {
             let token = self.peek();
             match token.kind {
                 Kind::Identifier | Kind::Not => {}
-                Kind::End => return Ok(()),
+                Kind::End => return Ok(requirements),
                 _ => {
                     let found = token.text;
                     return Err(format!(
@@ -129,11 +136,12 @@ impl<'s> Parser<'s> {
                     ));
                 }
             }
-            self.requirement()
-                .map_err(|error| format!("unable to parse requirement: {error}"))?;
+            let requirement = self.requirement();
+            let named = |error| format!("unable to parse requirement: {error}");
+            requirements.push(requirement.map_err(named)?);
             let token = self.next();
             match token.kind {
-                Kind::End => return Ok(()),
+                Kind::End => return Ok(requirements),
                 Kind::Comma => {
                     let token = self.peek();
                     if !matches!(token.kind, Kind::Identifier | Kind::Not) {
@@ -153,7 +161,7 @@ impl<'s> Parser<'s> {
         }
     }
 
-    fn requirement(&mut self) -> Result<(), String> {
+    fn requirement(&mut self) -> Result<LabelRequirement, String> {
         let mut token = self.next();
         let negated = token.kind == Kind::Not;
         if negated {
@@ -172,22 +180,32 @@ impl<'s> Parser<'s> {
             ));
         }
         if negated || matches!(self.peek().kind, Kind::End | Kind::Comma) {
-            return Ok(());
+            let operator = if negated {
+                LabelOperator::Absent
+            } else {
+                LabelOperator::Present
+            };
+            return Ok(LabelRequirement::new(key, operator, []));
         }
-        let operator = self.next_operator();
-        let values = match operator.kind {
-            Kind::In | Kind::NotIn => self.values()?,
-            Kind::Equals | Kind::DoubleEquals | Kind::NotEquals | Kind::Greater | Kind::Less => {
-                self.exact_value()?
-            }
+        let token = self.next_operator();
+        let operator = match token.kind {
+            Kind::In | Kind::Equals | Kind::DoubleEquals => LabelOperator::In,
+            Kind::NotIn | Kind::NotEquals => LabelOperator::NotIn,
+            Kind::Greater => LabelOperator::Greater,
+            Kind::Less => LabelOperator::Less,
             _ => {
-                let found = operator.text;
+                let found = token.text;
                 return Err(format!(
                     "found '{found}', expected: in, notin, =, ==, !=, gt, lt"
                 ));
             }
         };
-        check_values(key, operator.kind, &values)
+        let values = match token.kind {
+            Kind::In | Kind::NotIn => self.values()?,
+            _ => self.exact_value()?,
+        };
+        check_values(key, operator, &values)?;
+        Ok(LabelRequirement::new(key, operator, values))
     }
 
     fn values(&mut self) -> Result<BTreeSet<&'s str>, String> {
@@ -265,9 +283,9 @@ impl<'s> Parser<'s> {
     }
 }
 
-fn check_values(key: &str, operator: Kind, values: &BTreeSet<&str>) -> Result<(), String> {
+fn check_values(key: &str, operator: LabelOperator, values: &BTreeSet<&str>) -> Result<(), String> {
     let mut errors = Vec::new();
-    if matches!(operator, Kind::Greater | Kind::Less) {
+    if matches!(operator, LabelOperator::Greater | LabelOperator::Less) {
         for (index, value) in values
             .iter()
             .enumerate()

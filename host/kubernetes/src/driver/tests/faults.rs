@@ -298,14 +298,13 @@ async fn an_error_event_that_is_no_expiry_costs_no_list() {
 #[tokio::test(start_paused = true)]
 async fn a_driver_stops_at_once_when_told() {
     let stop = CancellationToken::new();
-    let (updates, _probe) = Updates::testing();
-    let report = Progress::begin(updates, vec![String::new()]).remove(0);
     let api: Arc<dyn Api> = Arc::new(Script::default());
-    let driver = Driver::<Pod, _>::new(
+    let driver = Driver::new(
         api,
+        Pod,
         Collection::default(),
-        Seen::default(),
-        report,
+        SharedKept::new(Seen::default()),
+        gate(),
         KubernetesMetrics::default(),
     );
     let run = tokio::spawn(driver.run(stop.clone()));
@@ -315,4 +314,16 @@ async fn a_driver_stops_at_once_when_told() {
         .await
         .expect("stops without a wait")
         .unwrap();
+}
+
+#[test]
+fn a_missing_permission_is_told_from_other_problems() {
+    for (code, is_forbidden) in [(403, true), (401, false), (500, false)] {
+        let problem = Problem::from(&ApiError::Refused(Refusal {
+            code,
+            ..Refusal::default()
+        }));
+        assert_eq!(problem.is_forbidden, is_forbidden, "{code}");
+    }
+    assert!(!Problem::from("the server closes the watch at once").is_forbidden);
 }

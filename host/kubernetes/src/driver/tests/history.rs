@@ -205,13 +205,13 @@ fn follow(seed: u64, steps: u32) -> (BTreeMap<String, Record>, BTreeMap<String, 
             pages: BTreeMap::new(),
             lists_begun: 0,
         })));
-        let seen = Seen::default();
         let (updates, probe) = Updates::testing();
         let report = Progress::begin(updates, vec![String::new()]).remove(0);
+        let seen = Seen::reporting(report);
         let api: Arc<dyn Api> = Arc::clone(&server) as Arc<dyn Api>;
         let metrics = KubernetesMetrics::default();
-        let driver =
-            Driver::<Pod, _>::new(api, Collection::default(), seen.clone(), report, metrics);
+        let kept = SharedKept::new(seen.clone());
+        let driver = Driver::new(api, Pod, Collection::default(), kept, gate(), metrics);
         let run = timeout(
             Duration::from_hours(24),
             driver.run(CancellationToken::new()),
@@ -224,7 +224,7 @@ fn follow(seed: u64, steps: u32) -> (BTreeMap<String, Record>, BTreeMap<String, 
             .objects
             .values()
             .map(|object| {
-                let (key, record) = keyed_record_of::<Pod>(object).unwrap();
+                let (key, record) = keyed_record_of(&Pod, object).unwrap();
                 (key.source().to_string(), record)
             })
             .collect();

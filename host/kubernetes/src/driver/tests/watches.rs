@@ -195,7 +195,8 @@ async fn lines_in_pieces_are_whole_lines() {
             .chunks(size)
             .map(|piece| Ok(Bytes::copy_from_slice(piece)))
             .collect();
-        let mut intake = Intake::<Pod, _>::new(Seen::default(), KubernetesMetrics::default());
+        let kept = SharedKept::new(Seen::default());
+        let mut intake = Intake::new(Pod, kept, KubernetesMetrics::default());
         let mut cursor = Cursor::new("10");
         let mut splitter = Lines::default();
         for piece in pieces {
@@ -229,4 +230,52 @@ async fn a_change_is_shown_with_the_moment_in_which_its_last_byte_was_read() {
     .await;
     let shown = lock(&run.seen.0).shown.clone();
     assert_eq!(shown, [began + Duration::from_secs(7)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_store_knows_up_to_which_version_it_is_complete() {
+    let deleted = event("DELETED", &pod("a", 14, "1.1.1.1"));
+    for (answers, position) in [
+        (vec![page(10, "t", &[pod("a", 1, "1.1.1.1")])], 0),
+        (vec![list(10, &[pod("a", 1, "1.1.1.1")])], 10),
+        (
+            vec![
+                list(10, &[]),
+                watch(&[event("ADDED", &pod("a", 12, "1.1.1.1"))]),
+            ],
+            12,
+        ),
+        (
+            vec![list(10, &[pod("a", 1, "1.1.1.1")]), watch(&[bookmark(13)])],
+            13,
+        ),
+        (
+            vec![
+                list(10, &[pod("a", 1, "1.1.1.1")]),
+                watch(&[bookmark(13), deleted]),
+            ],
+            14,
+        ),
+        (
+            vec![list(10, &[]), watch(&[error(410)]), page(30, "t", &[])],
+            10,
+        ),
+        (
+            vec![
+                list(10, &[]),
+                watch(&[event("ADDED", &pod("a", 9, "1.1.1.1"))]),
+                list(7, &[]),
+            ],
+            7,
+        ),
+        (vec![whole(list_text("abc", "", &[]))], 0),
+    ] {
+        let run = run_for(SHORT, answers).await;
+        assert_eq!(
+            run.kept.lock().store.position(),
+            position,
+            "{:?}",
+            run.shape()
+        );
+    }
 }

@@ -1,111 +1,13 @@
-//! Providers over real connections, against the stand-in API server.
-
-#![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
+//! One provider and one server.
 
 use std::collections::BTreeSet;
-use std::sync::Once;
-use std::time::Duration;
 
-use periplus_config::{
-    AttachMetadata, Authorization, HttpClientConfig, KubernetesSection, Namespaces, Role,
-    RoleSelector,
-};
-use periplus_discovery::{Updates, UpdatesProbe};
+use periplus_config::{Authorization, KubernetesSection, Namespaces, Role, RoleSelector};
 use periplus_kube_api::load::{Load, heartbeat};
 use periplus_kube_api::{Fault, KubeApi, Options, Rule, Verb, WatchFault};
-use periplus_kubernetes::{KubernetesMechanism, KubernetesOptions};
-use serde_json::{Value, json};
-use tokio::task::JoinHandle;
-use tokio_util::sync::{CancellationToken, DropGuard};
+use serde_json::json;
 
-/// Nothing takes this long unless it never happens.
-const PATIENCE: Duration = Duration::from_secs(20);
-
-/// A provider at work.
-struct Running {
-    probe: UpdatesProbe,
-    task: JoinHandle<()>,
-    _stop: DropGuard,
-    _folder: tempfile::TempDir,
-}
-
-impl Running {
-    async fn until(&self, what: &str, condition: impl FnMut(&UpdatesProbe) -> bool) {
-        let waited = tokio::time::timeout(PATIENCE, self.probe.wait_until(condition)).await;
-        assert!(waited.is_ok(), "never {what}: {:?}", self.probe.status());
-    }
-
-    async fn until_sources(&self, expected: &[&str]) {
-        let expected: BTreeSet<String> = expected.iter().map(|&source| source.to_owned()).collect();
-        self.until("these sources", |probe| sources(probe) == expected)
-            .await;
-    }
-}
-
-fn sources(probe: &UpdatesProbe) -> BTreeSet<String> {
-    probe.groups().keys().map(ToString::to_string).collect()
-}
-
-fn section(role: Role) -> KubernetesSection {
-    KubernetesSection {
-        role,
-        api_server: None,
-        kubeconfig_file: None,
-        namespaces: Namespaces::default(),
-        selectors: Vec::new(),
-        attach_metadata: AttachMetadata::default(),
-        http_client: HttpClientConfig::default(),
-    }
-}
-
-/// Starts a provider that connects by the server's kubeconfig unless the section says how.
-fn start(api: &KubeApi, mut section: KubernetesSection) -> Running {
-    static PROVIDER: Once = Once::new();
-    PROVIDER.call_once(|| {
-        // The binary does this; an error says that it is done.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-    });
-    let folder = tempfile::tempdir().unwrap();
-    if section.api_server.is_none() && section.kubeconfig_file.is_none() {
-        let path = folder.path().join("kubeconfig");
-        std::fs::write(&path, api.kubeconfig()).unwrap();
-        section.kubeconfig_file = Some(path);
-    }
-    let mechanism = KubernetesMechanism::new(KubernetesOptions::default());
-    let discoverer = mechanism.discoverer(&section, "kubernetes/1").unwrap();
-    let (updates, probe) = Updates::testing();
-    let stop = CancellationToken::new();
-    let task = tokio::spawn(discoverer.run(updates, stop.clone()));
-    Running {
-        probe,
-        task,
-        _stop: stop.drop_guard(),
-        _folder: folder,
-    }
-}
-
-fn pod(namespace: &str, name: &str, ip: &str) -> Value {
-    json!({
-        "apiVersion": "v1", "kind": "Pod",
-        "metadata": {"namespace": namespace, "name": name, "labels": {"app": name}},
-        "spec": {"nodeName": "n1", "containers": [{
-            "name": "c", "image": "i", "ports": [{"containerPort": 80, "protocol": "TCP"}],
-        }]},
-        "status": {"podIP": ip, "phase": "Running"},
-    })
-}
-
-fn address(probe: &UpdatesProbe, source: &str) -> Option<String> {
-    let groups = probe.groups();
-    Some(
-        groups
-            .get(source)?
-            .targets
-            .first()?
-            .get("__address__")?
-            .to_owned(),
-    )
-}
+use crate::support::{PATIENCE, Running, address, pod, section, sources, start};
 
 #[tokio::test]
 async fn pods_are_followed_by_kubeconfig() {
@@ -116,7 +18,7 @@ async fn pods_are_followed_by_kubeconfig() {
     .await
     .unwrap();
     api.apply(pod("a", "one", "10.0.0.1"));
-    let running = start(&api, section(Role::Pod));
+    let (running, _world) = start(&api, section(Role::Pod));
     running.until("synced", |probe| probe.status().synced).await;
     running.until_sources(&["pod/a/one"]).await;
 
@@ -155,7 +57,7 @@ async fn many_pods_come_in_pages_and_heartbeats_go_no_further() {
         ..Load::default()
     };
     load.fill(&api);
-    let running = start(&api, section(Role::Pod));
+    let (running, _world) = start(&api, section(Role::Pod));
     running.until("synced", |probe| probe.status().synced).await;
     assert_eq!(running.probe.groups().len(), 1200);
     let lists = api
@@ -183,7 +85,7 @@ async fn many_pods_come_in_pages_and_heartbeats_go_no_further() {
         "the very same group still stands"
     );
 
-    let nodes = start(&api, section(Role::Node));
+    let (nodes, _world) = start(&api, section(Role::Node));
     nodes.until("synced", |probe| probe.status().synced).await;
     assert_eq!(nodes.probe.groups().len(), 3);
 }
@@ -207,7 +109,7 @@ async fn an_address_with_credentials_in_a_file_connects_and_follows_rotation() {
         credentials_file: Some(token.clone()),
         ..Authorization::default()
     });
-    let running = start(&api, section);
+    let (running, _world) = start(&api, section);
     running
         .until("refused", |probe| {
             let waiting = probe.status().waiting_for.unwrap_or_default();
@@ -227,7 +129,7 @@ async fn a_kubeconfig_that_appears_later_is_used() {
     api.apply(pod("a", "one", "10.0.0.1"));
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("kubeconfig");
-    let running = start(
+    let (running, _world) = start(
         &api,
         KubernetesSection {
             kubeconfig_file: Some(path.clone()),
@@ -256,7 +158,7 @@ async fn a_namespace_that_refuses_hides_no_other() {
         names,
         ..Namespaces::default()
     };
-    let running = start(
+    let (running, _world) = start(
         &api,
         KubernetesSection {
             namespaces,
@@ -318,7 +220,7 @@ async fn selectors_are_evaluated_by_the_server() {
             field: None,
         },
     ];
-    let running = start(
+    let (running, _world) = start(
         &api,
         KubernetesSection {
             selectors,
@@ -339,7 +241,7 @@ async fn an_expired_version_is_listed_again_and_deletions_are_found() {
     for name in ["one", "two"] {
         api.apply(pod("a", name, "10.0.0.1"));
     }
-    let running = start(&api, section(Role::Pod));
+    let (running, _world) = start(&api, section(Role::Pod));
     running.until_sources(&["pod/a/one", "pod/a/two"]).await;
     // A gap: the watch is held up, and what happens meanwhile is forgotten.
     let gap = api.faults().add(
@@ -375,7 +277,7 @@ async fn cuts_and_garbage_lose_nothing() {
         let said = format!("well after {fault:?}");
         let api = KubeApi::start(Options::default()).await.unwrap();
         api.apply(pod("a", "one", "10.0.0.1"));
-        let running = start(&api, section(Role::Pod));
+        let (running, _world) = start(&api, section(Role::Pod));
         running.until_sources(&["pod/a/one"]).await;
         let watching = |requests: &[periplus_kube_api::Request]| {
             requests
@@ -410,7 +312,7 @@ async fn half_an_object_in_a_list_is_skipped_alone() {
         name: "two".to_owned(),
         json: r#"{"metadata":{"namespace":"a","name":"two","labels":[]}}"#.to_owned(),
     }));
-    let running = start(&api, section(Role::Pod));
+    let (running, _world) = start(&api, section(Role::Pod));
     running.until("synced", |probe| probe.status().synced).await;
     running.until_sources(&["pod/a/one", "pod/a/three"]).await;
 }
@@ -419,7 +321,7 @@ async fn half_an_object_in_a_list_is_skipped_alone() {
 async fn a_server_that_restarts_is_followed_again_and_nothing_blinks() {
     let mut api = KubeApi::start(Options::default()).await.unwrap();
     api.apply(pod("a", "one", "10.0.0.1"));
-    let running = start(&api, section(Role::Pod));
+    let (running, _world) = start(&api, section(Role::Pod));
     running.until_sources(&["pod/a/one"]).await;
     let before = running.probe.groups()["pod/a/one"].clone();
     api.pause().await;
@@ -442,12 +344,7 @@ async fn a_server_that_restarts_is_followed_again_and_nothing_blinks() {
 #[tokio::test]
 async fn a_provider_stops_when_told() {
     let api = KubeApi::start(Options::default()).await.unwrap();
-    let Running {
-        probe,
-        task,
-        _stop: stop,
-        _folder,
-    } = start(&api, section(Role::Pod));
+    let (Running { probe, task, stop }, _world) = start(&api, section(Role::Pod));
     let synced = tokio::time::timeout(PATIENCE, probe.wait_until(|probe| probe.status().synced));
     synced.await.unwrap();
     drop(stop);

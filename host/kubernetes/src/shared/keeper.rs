@@ -1,0 +1,221 @@
+//! The keeper of one cluster: starts and ends watches, and moves readers between them.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::{Id, JoinError, JoinSet};
+use tokio::time::{Instant, sleep};
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+use super::fanout::{Fanout, Reader};
+use super::handover::hand_over;
+use super::need::Need;
+use super::plan::plan;
+use super::start::watch;
+use super::{Door, Joining, WatchContext, Word};
+use crate::driver::kept::SharedKept;
+use crate::selector::Filter;
+
+/// How often it is tried to move a reader to a watch that has not caught up yet.
+const HAND_OVER_EVERY: Duration = Duration::from_millis(200);
+/// After this time a watch that was refused, and that nobody asked for by itself, is tried again.
+const REFUSED_FOR: Duration = Duration::from_mins(10);
+
+/// Owns the watches of a cluster.
+pub(super) struct Keeper {
+    context: WatchContext,
+    door: Arc<Door>,
+    readers: BTreeMap<u64, Placed>,
+    watches: HashMap<Need, Running>,
+    tasks: JoinSet<()>,
+    /// Which watch a task is for.
+    names: HashMap<Id, Need>,
+    refused: HashMap<Need, Instant>,
+}
+
+/// A need, and where it is served.
+struct Placed {
+    joining: Joining,
+    at: Option<Need>,
+}
+
+/// A watch that runs until this is dropped.
+struct Running {
+    kept: SharedKept<Fanout>,
+    stop: CancellationToken,
+    _stop: DropGuard,
+}
+
+// === impl Keeper ===
+
+impl Keeper {
+    pub(super) fn new(context: WatchContext, door: Arc<Door>) -> Self {
+        Self {
+            context,
+            door,
+            readers: BTreeMap::new(),
+            watches: HashMap::new(),
+            tasks: JoinSet::new(),
+            names: HashMap::new(),
+            refused: HashMap::new(),
+        }
+    }
+
+    /// Runs until `stop` is cancelled; then all watches end.
+    pub(super) async fn run(mut self, stop: CancellationToken) {
+        loop {
+            for word in self.door.take_words() {
+                self.heed(word);
+            }
+            let is_waiting = self.settle();
+            let again = async {
+                match is_waiting {
+                    true => sleep(HAND_OVER_EVERY).await,
+                    false => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = self.door.notify.notified() => {}
+                () = again => {}
+                Some(ended) = self.tasks.join_next_with_id() => self.mend(ended),
+            }
+        }
+    }
+
+    fn heed(&mut self, word: Word) {
+        match word {
+            Word::Join(id, joining) => {
+                self.readers.insert(id, Placed { joining, at: None });
+            }
+            Word::Leave(id) => {
+                let placed = self.readers.remove(&id);
+                if let Some(watch) = placed.and_then(|it| self.watches.get(&it.at?)) {
+                    watch.kept.lock().consumer.leave(id);
+                }
+            }
+        }
+    }
+
+    /// Brings watches and readers to where the plan wants them; whether some cannot move yet.
+    fn settle(&mut self) -> bool {
+        self.note_refusals();
+        let needs: Vec<&Need> = self.readers.values().map(|it| &it.joining.need).collect();
+        let refused: HashSet<Need> = self.refused.keys().cloned().collect();
+        let planned = plan(&needs, &refused);
+        for need in &planned {
+            if !self.watches.contains_key(need) {
+                self.start(need.clone());
+            }
+        }
+        let mut is_waiting = false;
+        let watches = &self.watches;
+        for ((id, placed), planned) in self.readers.iter_mut().zip(planned) {
+            is_waiting |= !placed.go_to(*id, planned, watches);
+        }
+        let needed: HashSet<&Need> = self
+            .readers
+            .values()
+            .filter_map(|it| it.at.as_ref())
+            .collect();
+        self.watches.retain(|need, running| {
+            needed.contains(need) || !running.kept.lock().consumer.is_idle()
+        });
+        is_waiting
+    }
+
+    fn note_refusals(&mut self) {
+        self.refused
+            .retain(|_, since| since.elapsed() < REFUSED_FOR);
+        for (need, running) in &self.watches {
+            let kept = running.kept.lock();
+            if kept.consumer.is_refused {
+                self.refused.insert(need.clone(), Instant::now());
+            } else if kept.consumer.is_synced {
+                self.refused.remove(need);
+            }
+        }
+    }
+
+    fn start(&mut self, need: Need) {
+        let keeper = Arc::clone(&self.door.notify);
+        let kept = SharedKept::new(Fanout::new(need.kind, keeper));
+        let stop = CancellationToken::new();
+        let running = Running {
+            kept,
+            stop: stop.clone(),
+            _stop: stop.drop_guard(),
+        };
+        self.run_watch(&need, &running);
+        self.watches.insert(need, running);
+    }
+
+    fn run_watch(&mut self, need: &Need, running: &Running) {
+        let work = watch(
+            &self.context,
+            need,
+            running.kept.clone(),
+            running.stop.clone(),
+        );
+        let task = self.tasks.spawn(work);
+        self.names.insert(task.id(), need.clone());
+    }
+
+    /// A watch ended: because it was stopped, or because of a defect of ours. Then it begins anew
+    /// with what it has kept, so that a defect in one costs the others nothing.
+    fn mend(&mut self, ended: Result<(Id, ()), JoinError>) {
+        let (id, is_defect) = match &ended {
+            Ok((id, ())) => (*id, false),
+            Err(error) => (error.id(), error.is_panic()),
+        };
+        let Some(need) = self.names.remove(&id) else {
+            return;
+        };
+        if !is_defect {
+            return;
+        }
+        tracing::error!(?need, "A watch ended by a defect and begins anew");
+        if let Some(running) = self.watches.remove(&need) {
+            self.run_watch(&need, &running);
+            self.watches.insert(need, running);
+        }
+    }
+}
+
+// === impl Placed ===
+
+impl Placed {
+    /// Goes to the planned watch; false if that is not possible yet.
+    fn go_to(&mut self, id: u64, planned: Need, watches: &HashMap<Need, Running>) -> bool {
+        if self.at.as_ref() == Some(&planned) {
+            return true;
+        }
+        let Some(new) = watches.get(&planned) else {
+            return false;
+        };
+        let Joining {
+            need,
+            place,
+            inbox,
+            report,
+        } = &self.joining;
+        let filter = Filter::between(&planned, need);
+        match self.at.as_ref().and_then(|at| watches.get(at)) {
+            Some(old) => {
+                if !hand_over(id, need.kind, filter, &old.kept, &new.kept) {
+                    return false;
+                }
+            }
+            None => {
+                let (inbox, report) = (Arc::clone(inbox), Arc::clone(report));
+                let reader = Reader::new(id, *place, inbox, report, filter);
+                let mut kept = new.kept.lock();
+                let crate::driver::kept::Kept { store, consumer } = &mut *kept;
+                consumer.join(reader, store);
+            }
+        }
+        self.at = Some(planned);
+        true
+    }
+}
