@@ -48,8 +48,12 @@ impl Follower {
         jobs: &[Job],
         cluster: &Cluster,
     ) -> anyhow::Result<Duration> {
-        while self.client.get("/-/ready", &[]).await?.status != StatusCode::OK {
-            self.patience("readiness")?;
+        loop {
+            let answer = self.client.get("/-/ready", &[]).await?;
+            if answer.status == StatusCode::OK {
+                break;
+            }
+            self.patience(&String::from_utf8_lossy(&answer.body))?;
             tokio::time::sleep(POLL).await;
         }
         let took = self.started.elapsed();

@@ -201,7 +201,9 @@ impl Bench {
         let (address, gzip) = (running.address, self.gzip);
         tokio::spawn(async move {
             let mut client = Client::connect(address).await?;
-            let mut ticks = tokio::time::interval(READ_INTERVAL);
+            // The first in the middle of the time to settle, so that it is always one.
+            let first = tokio::time::Instant::now() + READ_INTERVAL / 3;
+            let mut ticks = tokio::time::interval_at(first, READ_INTERVAL);
             let headers: &[_] = if gzip {
                 &[("accept-encoding", "gzip")]
             } else {
