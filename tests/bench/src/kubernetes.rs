@@ -61,6 +61,8 @@ pub(crate) struct Results {
     pub(crate) machine: Machine,
     pub(crate) runs: Vec<Run>,
     pub(crate) clusters: Vec<ClustersRun>,
+    /// What could not be measured, and why.
+    pub(crate) failures: Vec<String>,
 }
 
 /// One process against one cluster.
@@ -139,10 +141,10 @@ pub(crate) async fn measure(arguments: &Arguments) -> anyhow::Result<Results> {
         machine: Machine::read()?,
         runs: Vec::new(),
         clusters: Vec::new(),
+        failures: Vec::new(),
     };
     for size in &arguments.sizes {
-        let runs = size_runs(&binary, *size, arguments, scale).await?;
-        results.runs.extend(runs);
+        size_runs(&binary, *size, arguments, scale, &mut results).await?;
     }
     if arguments.clusters > 0 {
         let (clusters, dead) = if arguments.quick {
@@ -150,7 +152,10 @@ pub(crate) async fn measure(arguments: &Arguments) -> anyhow::Result<Results> {
         } else {
             (arguments.clusters, arguments.dead)
         };
-        results.clusters = clusters::measure(&binary, clusters, dead, scale).await?;
+        match clusters::measure(&binary, clusters, dead, scale).await {
+            Ok(runs) => results.clusters = runs,
+            Err(error) => results.failures.push(format!("many clusters: {error:#}")),
+        }
     }
     Ok(results)
 }
@@ -161,7 +166,8 @@ async fn size_runs(
     size: usize,
     arguments: &Arguments,
     scale: Scale,
-) -> anyhow::Result<Vec<Run>> {
+    results: &mut Results,
+) -> anyhow::Result<()> {
     // Nodes and services are as many in all sizes, so that the difference is that of the Pods.
     let cluster = if arguments.quick {
         Cluster::of_pods(size.min(400))
@@ -175,12 +181,13 @@ async fn size_runs(
     let api = KubeApi::start(Options::default()).await?;
     crate::progress(&format!("filling a stand-in with {} Pods", cluster.pods));
     cluster.fill(&api);
-    let mut runs = Vec::new();
     for jobs in &arguments.jobs {
-        crate::progress(&format!("{} Pods, jobs: {}", cluster.pods, jobs.name()));
-        runs.push(run::measure(binary, &api, cluster, *jobs, scale).await?);
+        let what = format!("{} Pods, jobs: {}", cluster.pods, jobs.name());
+        crate::progress(&what);
+        let run = run::measure(binary, &api, cluster, *jobs, scale).await;
+        crate::keep(run, &mut results.runs, what, &mut results.failures);
     }
-    Ok(runs)
+    Ok(())
 }
 
 // === impl Scale ===

@@ -120,12 +120,14 @@ fn main() -> anyhow::Result<()> {
     match &arguments.benchmark {
         Some(Benchmark::Kubernetes(arguments)) => {
             let results = runtime()?.block_on(kubernetes::measure(arguments))?;
-            return finish(&arguments.json, &results, &kubernetes::table(&results)?);
+            finish(&arguments.json, &results, &kubernetes::table(&results)?)?;
+            return complete(&results.failures);
         }
         Some(Benchmark::Peers(arguments)) => {
             peers::isolate()?;
             let results = runtime()?.block_on(peers::measure(arguments))?;
-            return finish(&arguments.json, &results, &peers::table(&results)?);
+            finish(&arguments.json, &results, &peers::table(&results)?)?;
+            return complete(&results.failures);
         }
         Some(Benchmark::Page(arguments)) => return page::write(arguments),
         None => {}
@@ -208,6 +210,33 @@ fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
 fn progress(line: &str) {
     // With nobody listening there is nothing to say.
     let _ = writeln!(std::io::stderr(), "{line}");
+}
+
+/// Keeps a result, or else why there is none: one part that fails must not cost what the others measured.
+fn keep<T>(
+    result: anyhow::Result<T>,
+    results: &mut Vec<T>,
+    what: String,
+    failures: &mut Vec<String>,
+) {
+    match result {
+        Ok(result) => results.push(result),
+        Err(error) => {
+            let failure = format!("{what}: {error:#}");
+            progress(&format!("FAILED  {failure}"));
+            failures.push(failure);
+        }
+    }
+}
+
+/// Fails if anything could not be measured.
+fn complete(failures: &[String]) -> anyhow::Result<()> {
+    anyhow::ensure!(
+        failures.is_empty(),
+        "not everything was measured:\n{}",
+        failures.join("\n")
+    );
+    Ok(())
 }
 
 /// Writes the figures as JSON, and then the table for people.

@@ -94,6 +94,8 @@ pub(crate) struct Results {
     pub(crate) runs: Vec<Run>,
     pub(crate) latencies: Vec<Latency>,
     pub(crate) ratios: Vec<Ratio>,
+    /// What could not be measured, and why.
+    pub(crate) failures: Vec<String>,
 }
 
 /// One process through all phases.
@@ -201,6 +203,7 @@ pub(crate) async fn measure(arguments: &Arguments) -> anyhow::Result<Results> {
         runs: Vec::new(),
         latencies: Vec::new(),
         ratios: Vec::new(),
+        failures: Vec::new(),
     };
     let bench = phases::Bench {
         server,
@@ -212,11 +215,15 @@ pub(crate) async fn measure(arguments: &Arguments) -> anyhow::Result<Results> {
     };
     for jobs in &arguments.jobs {
         for peer in &arguments.peers {
-            results.runs.push(bench.run(*peer, *jobs).await?);
+            let run = bench.run(*peer, *jobs).await;
+            let what = format!("{}, jobs: {}", peer.name(), jobs.name());
+            crate::keep(run, &mut results.runs, what, &mut results.failures);
         }
     }
     for peer in &arguments.peers {
-        results.latencies.push(bench.latency(*peer).await?);
+        let latency = bench.latency(*peer).await;
+        let what = format!("{}: change to visible", peer.name());
+        crate::keep(latency, &mut results.latencies, what, &mut results.failures);
     }
     results.ratios = table::ratios(&results);
     Ok(results)

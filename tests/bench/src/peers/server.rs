@@ -16,6 +16,9 @@ use crate::process::{Daemon, Usage};
 const START: Duration = Duration::from_mins(2);
 /// Writes under way at a time while the server is filled: enough to keep two cores busy.
 const PARALLEL: usize = 24;
+/// On a machine that is busy otherwise, etcd does not always answer in time.
+const ATTEMPTS: u32 = 8;
+const PAUSE: Duration = Duration::from_millis(500);
 
 /// etcd and kube-apiserver in one process, and an administrator's client that keeps its connections.
 pub(super) struct Server {
@@ -143,7 +146,25 @@ impl Server {
         checked(path, code, &answer)
     }
 
+    /// Sends a request, and again while the server says that it has failed itself.
     async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        body: &Value,
+    ) -> anyhow::Result<(StatusCode, Value)> {
+        let mut attempt = 1;
+        loop {
+            let answer = self.send_once(method.clone(), path, body).await?;
+            if !answer.0.is_server_error() || attempt == ATTEMPTS {
+                return Ok(answer);
+            }
+            attempt += 1;
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+
+    async fn send_once(
         &self,
         method: Method,
         path: &str,
