@@ -9,7 +9,7 @@ BIN := $(TARGET_DIR)/debug
 WASM_TARGET := wasm32-wasip2
 export PERIPLUS_PLUGINS_DIR := $(CURDIR)/plugins/target/$(WASM_TARGET)/release
 
-.PHONY: help run run-kubernetes test lint e2e conformance bench bench-kubernetes bench-peers bench-page plugins build setup fmt ci clean
+.PHONY: help run run-kubernetes test lint e2e conformance bench plugins build setup fmt ci clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -54,6 +54,7 @@ bench: plugins ## Measure what the design promises, as JSON and a table (needs R
 	cargo build --release --locked -p periplus -p periplus-kube-api -p periplus-bench
 	$(TARGET_DIR)/release/periplus-bench $(BENCH)
 
+.PHONY: bench-kubernetes bench-peers bench-page
 bench-kubernetes: ## Measure Kubernetes discovery with 10,000 and 100,000 Pods, and 300 clusters (needs Rust)
 	cargo build --release --locked -p periplus -p periplus-bench
 	ulimit -n $$(ulimit -Hn); $(TARGET_DIR)/release/periplus-bench kubernetes $(BENCH)
