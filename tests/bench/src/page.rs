@@ -2,6 +2,7 @@
 
 mod chart;
 mod figures;
+mod plots;
 
 use std::path::{Path, PathBuf};
 

@@ -2,13 +2,9 @@
 
 use std::fmt::{self, Write};
 
-use super::Part;
-use super::chart::{Bars, Chart, Scale};
+use super::{Part, plots};
 use crate::jobs::Jobs;
 use crate::{kubernetes, peers};
-
-/// How a figure is read from the latencies of a peer.
-type Share = fn(&peers::Latency) -> Option<f64>;
 
 /// Prometheus beside Periplus.
 pub(super) fn peers(results: &peers::Results, folder: &str) -> Result<Part, fmt::Error> {
@@ -70,9 +66,9 @@ pub(super) fn peers(results: &peers::Results, folder: &str) -> Result<Part, fmt:
         )?;
     }
     let plots = vec![
-        ("peers-memory.svg", memory_beside(results)),
-        ("peers-cpu.svg", cpu_beside(results)),
-        ("peers-latency.svg", latency_beside(results)),
+        ("peers-memory.svg", plots::memory_beside(results)),
+        ("peers-cpu.svg", plots::cpu_beside(results)),
+        ("peers-latency.svg", plots::latency_beside(results)),
     ];
     link(&mut text, folder, &plots)?;
     Ok(Part {
@@ -116,8 +112,8 @@ pub(super) fn kubernetes(results: &kubernetes::Results, folder: &str) -> Result<
     write_costs(&mut text, results)?;
     write_clusters(&mut text, results)?;
     let plots = vec![
-        ("kubernetes-memory.svg", memory_by_size(results)),
-        ("kubernetes-cost.svg", cost_by_size(results)),
+        ("kubernetes-memory.svg", plots::memory_by_size(results)),
+        ("kubernetes-cost.svg", plots::cost_by_size(results)),
     ];
     link(&mut text, folder, &plots)?;
     Ok(Part {
@@ -189,136 +185,8 @@ fn link(text: &mut String, folder: &str, plots: &[(&str, String)]) -> fmt::Resul
     Ok(())
 }
 
-fn memory_beside(results: &peers::Results) -> String {
-    let mut groups = Vec::new();
-    for jobs in Jobs::ALL {
-        for (phase, name) in [
-            ("sync", "after the first sync"),
-            ("node heartbeats", "at the end"),
-        ] {
-            let read = |phase: &peers::Phase| phase.resident_bytes as f64 / 1e6;
-            groups.push(beside(results, jobs, phase, name, read));
-        }
-    }
-    draw("Memory", "MB", Scale::Linear, peer_names(), groups)
-}
-
-fn cpu_beside(results: &peers::Results) -> String {
-    let mut groups = Vec::new();
-    for jobs in Jobs::ALL {
-        for (phase, name) in [
-            ("sync", "first sync"),
-            ("label changes", "label changes"),
-            ("Pod heartbeats", "Pod heartbeats"),
-            ("node heartbeats", "node heartbeats"),
-        ] {
-            groups.push(beside(results, jobs, phase, name, |phase| {
-                phase.cpu_seconds
-            }));
-        }
-    }
-    draw(
-        "CPU for the same work",
-        "s",
-        Scale::Logarithmic,
-        peer_names(),
-        groups,
-    )
-}
-
-fn latency_beside(results: &peers::Results) -> String {
-    let shares: [(&str, Share); 4] = [
-        ("p50", |latency| latency.p50_seconds),
-        ("p90", |latency| latency.p90_seconds),
-        ("p99", |latency| latency.p99_seconds),
-        ("slowest", |latency| latency.max_seconds),
-    ];
-    let groups = shares.map(|(name, read)| Bars {
-        name: name.to_owned(),
-        values: peers::Peer::ALL
-            .map(|peer| {
-                let mut all = results.latencies.iter();
-                read(all.find(|latency| latency.peer == peer)?).map(|seconds| seconds * 1e3)
-            })
-            .to_vec(),
-    });
-    let title = "From the acknowledged change to a list that shows it";
-    draw(title, "ms", Scale::Logarithmic, peer_names(), groups.into())
-}
-
-fn beside(
-    results: &peers::Results,
-    jobs: Jobs,
-    phase: &str,
-    name: &str,
-    read: impl Fn(&peers::Phase) -> f64,
-) -> Bars {
-    let values = peers::Peer::ALL.map(|peer| {
-        let mut runs = results.runs.iter();
-        let run = runs.find(|run| run.peer == peer && run.jobs == jobs)?;
-        let mut phases = run.phases.iter();
-        phases.find(|one| one.name == phase).map(&read)
-    });
-    Bars {
-        name: format!(
-            "{name}, {} job{}",
-            jobs.name(),
-            if jobs == Jobs::One { "" } else { "s" }
-        ),
-        values: values.to_vec(),
-    }
-}
-
-fn memory_by_size(results: &kubernetes::Results) -> String {
-    let group = |run: &kubernetes::Run| Bars {
-        name: format!("{} Pods, jobs: {}", run.pods, run.jobs.name()),
-        values: [
-            run.resident_bytes,
-            run.peak_bytes,
-            run.resident_with_lists_bytes,
-        ]
-        .map(|bytes| Some(bytes as f64 / 1e6))
-        .to_vec(),
-    };
-    let groups = results.runs.iter().map(group).collect();
-    let series = ["after the first sync", "peak", "all lists read"].map(str::to_owned);
-    draw(
-        "Memory of Periplus",
-        "MB",
-        Scale::Linear,
-        series.into(),
-        groups,
-    )
-}
-
-fn cost_by_size(results: &kubernetes::Results) -> String {
-    let group = |what: &str| Bars {
-        name: what.to_owned(),
-        values: results.runs.iter().map(|run| cost(run, what)).collect(),
-    };
-    let groups = kinds(results).into_iter().map(group).collect();
-    draw(
-        "CPU of each",
-        "us",
-        Scale::Logarithmic,
-        columns(results),
-        groups,
-    )
-}
-
-fn draw(title: &str, unit: &str, scale: Scale, series: Vec<String>, groups: Vec<Bars>) -> String {
-    let chart = Chart {
-        title,
-        unit,
-        scale,
-        series,
-        groups,
-    };
-    chart.draw()
-}
-
 /// Kinds of changes in the order in which they were made.
-fn kinds(results: &kubernetes::Results) -> Vec<&str> {
+pub(super) fn kinds(results: &kubernetes::Results) -> Vec<&str> {
     let mut kinds: Vec<&str> = Vec::new();
     // Runs with more jobs know more kinds.
     let longest = results.runs.iter().max_by_key(|run| run.costs.len());
@@ -329,18 +197,14 @@ fn kinds(results: &kubernetes::Results) -> Vec<&str> {
 }
 
 /// Microseconds of CPU for one change.
-fn cost(run: &kubernetes::Run, what: &str) -> Option<f64> {
+pub(super) fn cost(run: &kubernetes::Run, what: &str) -> Option<f64> {
     let cost = run.costs.iter().find(|cost| cost.what == what)?;
     Some(cost.each() * 1e6)
 }
 
-fn columns(results: &kubernetes::Results) -> Vec<String> {
+pub(super) fn columns(results: &kubernetes::Results) -> Vec<String> {
     let name = |run: &kubernetes::Run| format!("{} Pods, {}", run.pods, run.jobs.name());
     results.runs.iter().map(name).collect()
-}
-
-fn peer_names() -> Vec<String> {
-    peers::Peer::ALL.map(|peer| peer.name().to_owned()).to_vec()
 }
 
 fn quick(quick: bool) -> &'static str {
