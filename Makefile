@@ -9,7 +9,7 @@ BIN := $(TARGET_DIR)/debug
 WASM_TARGET := wasm32-wasip2
 export PERIPLUS_PLUGINS_DIR := $(CURDIR)/plugins/target/$(WASM_TARGET)/release
 
-.PHONY: help run run-kubernetes test lint e2e conformance bench plugins build setup fmt ci clean
+.PHONY: help run run-kubernetes test lint e2e conformance faults bench plugins build setup fmt ci clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -49,6 +49,10 @@ e2e: plugins ## Compare with a real Prometheus on a real kube-apiserver; SCRIPTS
 	cargo build --locked -p periplus -p periplus-e2e
 	$(BIN)/periplus-e2e run --periplus $(BIN)/periplus --build tests/e2e/.build --scripts $(if $(SCRIPTS),$(SCRIPTS),tests/e2e/scripts)
 	@if [ -z "$(SCRIPTS)" ]; then $(BIN)/periplus-e2e selftest --periplus $(BIN)/periplus --build tests/e2e/.build; fi
+
+faults: ## Every fault of an API server under churn; FAULT_SECONDS=300, SEED=1 (needs Rust)
+	cargo build --locked -p periplus-faults
+	$(BIN)/periplus-faults --seconds $(if $(FAULT_SECONDS),$(FAULT_SECONDS),300) --seed $(if $(SEED),$(SEED),1)
 
 bench: plugins ## Measure what the design promises, as JSON and a table (needs Rust; takes minutes)
 	cargo build --release --locked -p periplus -p periplus-kube-api -p periplus-bench

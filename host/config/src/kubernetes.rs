@@ -21,7 +21,7 @@ pub use needs::Need;
 pub use patterns::NamePatterns;
 pub use pointer::{Pointer, Segment};
 pub use resource::{KubernetesResourceSection, ResourceName};
-pub use rows::{ResourceRow, ResourceRows};
+pub use rows::{ResourcePointers, ResourceRow, ResourceRows};
 pub use selector::{
     FieldRequirement, FieldSelector, LabelOperator, LabelRequirement, LabelSelector,
 };

@@ -33,7 +33,7 @@ pub use kubernetes::{
     AttachMetadata, ClusterAccess, ClusterEntry, ClusterSelection, FieldRequirement, FieldSelector,
     FolderSelection, KubernetesResourceSection, KubernetesSection, LabelOperator, LabelRequirement,
     LabelSelector, NamePatterns, NamedCluster, Namespaces, Need, Pointer, ResourceName,
-    ResourceRow, ResourceRows, Role, RoleSelector, Segment,
+    ResourcePointers, ResourceRow, ResourceRows, Role, RoleSelector, Segment,
 };
 pub use load::{Loaded, load_file, load_file_with, load_str, plugins_of, readable_plugins_of};
 pub use options::{LoadOptions, MechanismSet};

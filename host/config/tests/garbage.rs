@@ -9,12 +9,15 @@ const SAMPLE: &str = r#"
 global: {scrape_interval: 30s, external_labels: {a: b}, scrape_protocols: [PrometheusProto]}
 plugins:
 - {name: p, source: file:a.wasm, allow: {http: ["https://h"], files: [/x]}, limits: {memory: 1MiB}}
+clusters: [{name: c, kubeconfig_file: k, context: x}, {kubeconfig_dir: d}]
 scrape_configs:
 - &base
   job_name: a
   params: {a: [b]}
   tls_config: {ca_file: ca, min_version: TLS12}
   kubernetes_sd_configs: [{role: pod, selectors: [{role: pod, label: "a in (b, c)", field: a=b}]}]
+  kubernetes_resource_sd_configs:
+  - {resource: a.io/v1/bs, address: /a/*, labels: {c: /d~1e}, clusters: [c, "d*"], drop_annotations: ["e/*"]}
   file_sd_configs: [{files: [a.yml]}]
   sockets_sd_configs: [{refresh_interval: 5s, x: [1, 2.5, ~, "\u00e9"]}]
   static_configs: [{targets: [a:1], labels: {x: !!binary aGk=}}]

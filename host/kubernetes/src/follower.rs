@@ -103,7 +103,7 @@ impl Follower {
             return;
         }
         loop {
-            let derived = self.view.take(GROUPS_PER_TURN);
+            let derived = self.view.take();
             if derived.is_empty() {
                 break;
             }

@@ -19,6 +19,7 @@ use crate::driver::state::WatchEnd;
 /// | `periplus_kubernetes_unchanged_total` | `role` | objects that came again without a difference that matters |
 /// | `periplus_kubernetes_rejected_total` | `role` | objects and lines that could not be read and were skipped |
 /// | `periplus_kubernetes_lists_total` | `role` | complete lists that were begun |
+/// | `periplus_kubernetes_derived_groups_total` | `role` (also `resource`) | groups that were made or made again |
 /// | `periplus_kubernetes_watch_ends_total` | `reason` | watches that ended |
 ///
 /// Every label has a fixed set of values: cardinality does not grow with clusters.
@@ -30,6 +31,7 @@ pub struct KubernetesMetrics {
     unchanged: Family<RoleLabels, Counter>,
     rejected: Family<RoleLabels, Counter>,
     lists: Family<RoleLabels, Counter>,
+    derived_groups: Family<RoleLabels, Counter>,
     watch_ends: Family<ReasonLabels, Counter>,
 }
 
@@ -118,6 +120,11 @@ impl KubernetesMetrics {
             metrics.lists.clone(),
         );
         registry.register(
+            "periplus_kubernetes_derived_groups",
+            "Groups that were made or made again",
+            metrics.derived_groups.clone(),
+        );
+        registry.register(
             "periplus_kubernetes_watch_ends",
             "Watches that ended, by reason",
             metrics.watch_ends.clone(),
@@ -154,6 +161,12 @@ impl KubernetesMetrics {
         self.lists.get_or_create(&RoleLabels { role }).inc();
     }
 
+    pub(crate) fn derived_groups(&self, role: &'static str, groups: usize) {
+        self.derived_groups
+            .get_or_create(&RoleLabels { role })
+            .inc_by(groups as u64);
+    }
+
     pub(crate) fn watch_ended(&self, end: &WatchEnd) {
         let reason = match end {
             WatchEnd::Closed => "closed",
@@ -180,6 +193,12 @@ impl KubernetesMetrics {
     #[cfg(test)]
     pub(crate) fn rejected_count(&self, role: &'static str) -> u64 {
         self.rejected.get_or_create(&RoleLabels { role }).get()
+    }
+
+    #[cfg(test)]
+    pub(crate) fn derived_count(&self, role: &'static str) -> u64 {
+        let labels = RoleLabels { role };
+        self.derived_groups.get_or_create(&labels).get()
     }
 
     #[cfg(test)]
@@ -227,6 +246,7 @@ mod tests {
         metrics.unchanged("pod");
         metrics.rejected("pod");
         metrics.list_began("pod");
+        metrics.derived_groups("pod", 3);
         metrics.watch_ended(&WatchEnd::Silent);
         let mut text = String::new();
         prometheus_client::encoding::text::encode(&mut text, &registry).unwrap();
@@ -239,6 +259,7 @@ mod tests {
             "periplus_kubernetes_unchanged_total{role=\"pod\"} 1",
             "periplus_kubernetes_rejected_total{role=\"pod\"} 1",
             "periplus_kubernetes_lists_total{role=\"pod\"} 1",
+            "periplus_kubernetes_derived_groups_total{role=\"pod\"} 3",
             "periplus_kubernetes_watch_ends_total{reason=\"silent\"} 1",
         ] {
             assert!(

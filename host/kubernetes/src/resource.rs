@@ -3,15 +3,25 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use periplus_config::Role;
 use periplus_core::TargetGroup;
 use serde::Deserialize;
 
-use crate::record::{Record, Writer};
+use crate::record::{Reader, Record, Writer};
+use crate::wire::OwnerReference;
 
+pub(crate) mod any;
+pub(crate) mod backends;
 pub(crate) mod custom;
+pub(crate) mod endpoints;
+pub(crate) mod field;
 pub(crate) mod filter;
+pub(crate) mod ingress;
+pub(crate) mod metadata;
 pub(crate) mod node;
 pub(crate) mod pod;
+pub(crate) mod service;
+pub(crate) mod slice;
 
 /// A kind of object that can be listed and watched.
 ///
@@ -50,12 +60,40 @@ pub(crate) struct Kind {
 
 /// A kind of object that becomes target groups of its own.
 pub(crate) trait GroupSource: Resource {
-    /// The target group of an object; without targets if there is nothing to scrape (yet), and
-    /// `None` if the group that stands is to stay as it is.
+    /// The target group of an object; without targets if there is nothing to scrape (yet).
     fn group(key: &ObjectKey, record: &Record) -> Option<TargetGroup>;
 
     /// The kind as a value.
     fn new() -> Self;
+}
+
+impl GroupSource for pod::Pod {
+    fn group(key: &ObjectKey, record: &Record) -> Option<TargetGroup> {
+        Some(crate::view::lone_group(Role::Pod, key, record))
+    }
+
+    fn new() -> Self {
+        Self::default()
+    }
+}
+
+impl GroupSource for node::Node {
+    fn group(key: &ObjectKey, record: &Record) -> Option<TargetGroup> {
+        Some(crate::view::lone_group(Role::Node, key, record))
+    }
+
+    fn new() -> Self {
+        Self::default()
+    }
+}
+
+/// The owner that manages an object; empty where there is none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Controller<'a> {
+    /// Its kind.
+    pub(crate) kind: &'a str,
+    /// Its name.
+    pub(crate) name: &'a str,
 }
 
 /// The names of an object as it came over the wire.
@@ -83,20 +121,52 @@ impl Kind {
         plural: &'static str,
         role: &'static str,
     ) -> Self {
+        Self::builtin_keyed(group_path, plural, role, role)
+    }
+
+    /// The same with keys that do not begin with the role.
+    pub(crate) const fn builtin_keyed(
+        group_path: &'static str,
+        plural: &'static str,
+        role: &'static str,
+        key_prefix: &'static str,
+    ) -> Self {
         Self {
             group_path: Cow::Borrowed(group_path),
             plural: Cow::Borrowed(plural),
             namespaced: true,
             metadata_only: false,
             role,
-            key_prefix: Cow::Borrowed(role),
+            key_prefix: Cow::Borrowed(key_prefix),
         }
+    }
+
+    /// The same for objects of which only metadata is asked for.
+    const fn metadata_only(mut self) -> Self {
+        self.metadata_only = true;
+        self
     }
 
     /// The same for objects outside namespaces.
     pub(crate) const fn cluster_scoped(mut self) -> Self {
         self.namespaced = false;
         self
+    }
+}
+
+// === impl Controller ===
+
+impl<'a> Controller<'a> {
+    fn pack(owner: Option<&OwnerReference<'_>>, writer: &mut Writer) {
+        writer.text(owner.map_or("", |owner| owner.kind.as_str()));
+        writer.text(owner.map_or("", |owner| owner.name.as_str()));
+    }
+
+    fn read(reader: &mut Reader<'a>) -> Self {
+        Self {
+            kind: reader.text(),
+            name: reader.text(),
+        }
     }
 }
 
@@ -126,6 +196,11 @@ impl ObjectKey {
     /// A key from the text that [`ObjectNames::write_key`] wrote.
     pub(crate) fn new(text: &str) -> Self {
         Self(text.into())
+    }
+
+    /// The whole key.
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
     }
 
     /// The whole key, which is the source of the object's target group.
@@ -161,7 +236,8 @@ pub(crate) mod testing {
     use serde_json::Value;
 
     use super::{GroupSource, ObjectKey, Resource};
-    use crate::record::{Record, Writer};
+    use crate::record::{Reader, Record, Writer};
+use crate::wire::OwnerReference;
 
     /// Key and record of an object, as the driver would have them.
     pub(crate) fn keyed_record_of<R: Resource>(

@@ -6,8 +6,9 @@ use periplus_config::{FieldRequirement, FieldSelector, LabelSelector};
 
 use crate::record::Record;
 use crate::resource::ObjectKey;
+use crate::resource::field::{field, has_field};
 use crate::shared::Need;
-use crate::view::{ObjectKind, field, has_field};
+use crate::view::ObjectKind;
 
 /// Which objects of a wider watch a need is about.
 #[derive(Clone, Debug)]
@@ -24,7 +25,7 @@ pub(crate) fn is_evaluable(need: &Need) -> bool {
     let fields = need.fields.as_deref().map(FieldSelector::parse);
     let has_fields = |selector: FieldSelector| {
         let mut required = selector.requirements().iter();
-        required.all(|it| has_field(need.kind, &it.field))
+        required.all(|it| has_field(need.kind.object_kind(), &it.field))
     };
     labels.is_none_or(|it| it.is_ok()) && fields.is_none_or(|it| it.is_ok_and(has_fields))
 }
@@ -39,7 +40,7 @@ impl Filter {
             && watch.fields == need.fields;
         // What cannot be parsed was refused with the configuration, and is not evaluable.
         (!is_same).then(|| Self {
-            kind: need.kind,
+            kind: need.kind.object_kind(),
             namespace: need.namespace.clone(),
             labels: need
                 .labels

@@ -5,11 +5,21 @@
 //! ([`View::take`]). What a group shows of other objects (the node of a Pod, the Pods of a slice) is
 //! found by index, so that a change costs as much as what shows it and never more.
 
+mod backends;
+mod index;
+mod joined;
+mod object;
+mod objects;
+mod table;
+
 use std::sync::Arc;
 
 use periplus_config::{AttachMetadata, Role};
 use periplus_core::TargetGroup;
+use periplus_discovery::GroupOrigin;
 
+use self::backends::{Backends, Flavor};
+use self::objects::{Alone, Attaching};
 use crate::metrics::KubernetesMetrics;
 use crate::record::Record;
 use crate::resource::ObjectKey;
@@ -63,12 +73,6 @@ pub(crate) struct ViewSpec {
     pub(crate) cluster: Option<Arc<str>>,
 }
 
-/// Makes a group again from the few records that it shows.
-pub(crate) trait GroupOrigin: Send + Sync {
-    /// The group, the same each time.
-    fn derive(&self) -> TargetGroup;
-}
-
 /// A group as it is now; without targets it is gone.
 pub(crate) struct Derived {
     /// The group.
@@ -79,13 +83,32 @@ pub(crate) struct Derived {
 
 /// See the module's documentation.
 pub(crate) struct View {
-    spec: ViewSpec,
+    own: ObjectKind,
+    /// The others that are joined.
+    joined: Vec<ObjectKind>,
+    role: &'static str,
     metrics: KubernetesMetrics,
+    state: State,
+}
+
+/// By how much a group shows of other objects.
+enum State {
+    Alone(Alone),
+    Attaching(Attaching),
+    Backends(Box<Backends>),
 }
 
 // === impl ViewSpec ===
 
 impl ViewSpec {
+    /// The source of the group that is made of an object.
+    fn source(&self, key: &ObjectKey) -> Arc<str> {
+        match &self.cluster {
+            None => key.source(),
+            Some(cluster) => [cluster, "/", key.as_str()].concat().into(),
+        }
+    }
+
     /// The kinds of objects that a view joins, its own first.
     pub(crate) fn kinds(&self) -> Vec<ObjectKind> {
         let (own, pods) = match &self.role {
@@ -129,16 +152,71 @@ impl ViewSpec {
 impl View {
     /// A view that knows of no object yet.
     pub(crate) fn new(spec: ViewSpec, metrics: KubernetesMetrics) -> Self {
-        Self { spec, metrics }
+        let mut joined = spec.kinds();
+        let own = joined.remove(0);
+        let role = match &spec.role {
+            ViewRole::Builtin(role) => role.as_str(),
+            ViewRole::Custom(custom) => custom.kind().role,
+        };
+        let spec = Arc::new(spec);
+        let state = match own {
+            ObjectKind::Endpoints => {
+                State::Backends(Box::new(Backends::new(spec, Flavor::Endpoints)))
+            }
+            ObjectKind::EndpointSlice => {
+                State::Backends(Box::new(Backends::new(spec, Flavor::Slices)))
+            }
+            _ if joined.is_empty() => State::Alone(Alone::new(spec)),
+            _ => State::Attaching(Attaching::new(spec)),
+        };
+        Self {
+            own,
+            joined,
+            role,
+            metrics,
+            state,
+        }
     }
 
     /// One object as it is now; `None`: it is gone. Cheap: notes what has to be derived again.
+    /// Objects of kinds that the view does not join are passed over.
     pub(crate) fn apply(&mut self, kind: ObjectKind, key: &ObjectKey, record: Option<&Record>) {
-        let _ = (&self.spec, &self.metrics, kind, key, record);
+        if kind == self.own {
+            match &mut self.state {
+                State::Alone(alone) => alone.apply(key, record),
+                State::Attaching(attaching) => attaching.apply_own(key, record),
+                State::Backends(backends) => backends.apply_own(key, record),
+            }
+        } else if self.joined.contains(&kind) {
+            match &mut self.state {
+                State::Alone(_) => {}
+                State::Attaching(attaching) => attaching.apply_joined(kind, key, record),
+                State::Backends(backends) => backends.apply_joined(kind, key, record),
+            }
+        }
     }
 
-    /// Derives what the changes since the last call touch, and nothing else.
+    /// Derives what the changes since the last call touch, and nothing else; in no order, each
+    /// source once. A group that is what it was is left out, but for those that show nothing of
+    /// other objects: of them nothing is kept here, and equal records do not come twice.
     pub(crate) fn take(&mut self) -> Vec<Derived> {
-        Vec::new()
+        let (groups, derived) = match &mut self.state {
+            State::Alone(alone) => alone.take(),
+            State::Attaching(attaching) => attaching.take(),
+            State::Backends(backends) => backends.take(),
+        };
+        self.metrics.derived_groups(self.role, derived);
+        groups
     }
+}
+
+/// The group of an object by itself.
+pub(crate) fn lone_group(role: Role, key: &ObjectKey, record: &Record) -> TargetGroup {
+    let spec = ViewSpec {
+        role: ViewRole::Builtin(role),
+        attach: AttachMetadata::default(),
+        drop_annotations: AnnotationFilter::default(),
+        cluster: None,
+    };
+    object::group(&spec, key, record, &object::Attached::default())
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use periplus_config::{KubernetesResourceSection, KubernetesSection, Namespaces, Role};
 
+use crate::resource::any::WatchedKind;
 use crate::resource::custom;
 use crate::resource::filter::AnnotationFilter;
 use crate::shared::Need;
@@ -76,8 +77,10 @@ impl Wanted {
         let namespaces = self.namespaces(own_namespace);
         let mut needs = Vec::new();
         for kind in self.view.kinds() {
-            let need = self.need(kind);
-            if self.is_namespaced(kind) {
+            let Some(need) = self.need(kind) else {
+                continue;
+            };
+            if need.kind.kind().namespaced {
                 let namespaces = namespaces.iter().cloned();
                 needs.extend(namespaces.map(|namespace| Need {
                     namespace,
@@ -90,11 +93,7 @@ impl Wanted {
         needs
     }
 
-    fn need(&self, kind: ObjectKind) -> Need {
-        let custom = match &self.view.role {
-            ViewRole::Custom(spec) => Some(Arc::clone(spec)),
-            ViewRole::Builtin(_) => None,
-        };
+    fn need(&self, kind: ObjectKind) -> Option<Need> {
         let selections = self.selections.iter();
         let mut of_kind = selections.filter(|(of, _)| *of == kind);
         let Selection { labels, fields } = of_kind
@@ -105,21 +104,12 @@ impl Wanted {
             ObjectKind::ReplicaSet | ObjectKind::Job => AnnotationFilter::default(),
             _ => self.view.drop_annotations.clone(),
         };
-        Need {
-            custom: custom.filter(|_| kind == ObjectKind::Custom),
+        Some(Need {
             labels,
             fields,
             drop,
-            ..Need::all(kind)
-        }
-    }
-
-    fn is_namespaced(&self, kind: ObjectKind) -> bool {
-        match (kind, &self.view.role) {
-            (ObjectKind::Node | ObjectKind::Namespace, _) => false,
-            (ObjectKind::Custom, ViewRole::Custom(spec)) => spec.kind().namespaced,
-            _ => true,
-        }
+            ..Need::all(WatchedKind::of(kind, &self.view)?)
+        })
     }
 
     /// The namespaces, each once; `None` stands for all of them.

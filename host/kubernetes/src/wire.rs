@@ -8,7 +8,9 @@ use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 
-use crate::record::{Reader, Writer};
+use crate::record::Writer;
+use crate::resource::ObjectNames;
+use crate::resource::filter::AnnotationFilter;
 
 /// A string, borrowed unless it holds escapes.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -49,6 +51,18 @@ pub(crate) struct OwnerReference<'a> {
     pub(crate) controller: Option<bool>,
 }
 
+/// A reference to another object.
+#[derive(Debug, Default, serde::Deserialize)]
+#[serde(default)]
+pub(crate) struct ObjectReference<'a> {
+    #[serde(borrow)]
+    pub(crate) kind: Text<'a>,
+    #[serde(borrow)]
+    pub(crate) namespace: Text<'a>,
+    #[serde(borrow)]
+    pub(crate) name: Text<'a>,
+}
+
 /// One entry of `status.conditions`.
 #[derive(Debug, Default, serde::Deserialize)]
 #[serde(default)]
@@ -79,6 +93,13 @@ pub(crate) struct Names<'a> {
     pub(crate) resource_version: Text<'a>,
 }
 
+/// The owner that manages an object.
+pub(crate) fn controller<'o, 'a>(
+    owners: &'o [OwnerReference<'a>],
+) -> Option<&'o OwnerReference<'a>> {
+    owners.iter().find(|owner| owner.controller == Some(true))
+}
+
 /// Reads `null` as the empty value.
 pub(crate) fn nullable<'de, D, T>(deserializer: D) -> Result<T, D::Error>
 where
@@ -86,6 +107,37 @@ where
     T: Default + Deserialize<'de>,
 {
     Ok(Option::deserialize(deserializer)?.unwrap_or_default())
+}
+
+// === impl Metadata ===
+
+impl Metadata<'_> {
+    /// The names of the object.
+    pub(crate) fn names(&self) -> ObjectNames<'_> {
+        ObjectNames {
+            namespace: self.namespace.as_str(),
+            name: self.name.as_str(),
+            resource_version: self.resource_version.as_str(),
+        }
+    }
+
+    /// Packs labels and annotations: the head of every record.
+    pub(crate) fn pack(&self, writer: &mut Writer, left_out: &AnnotationFilter) {
+        let annotations = self.annotations.iter();
+        writer.block(|writer| {
+            writer.pairs(self.labels.iter());
+            if left_out.is_empty() {
+                writer.pairs(annotations);
+            } else {
+                writer.pairs(annotations.filter(|(name, _)| !left_out.drops(name)));
+            }
+        });
+    }
+
+    /// The owner that manages the object.
+    pub(crate) fn controller(&self) -> Option<&OwnerReference<'_>> {
+        controller(&self.owner_references)
+    }
 }
 
 // === impl Text ===
@@ -127,21 +179,10 @@ impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
 // === impl Pairs ===
 
 impl Pairs<'_> {
-    /// Packs the pairs behind their number.
-    pub(crate) fn pack(&self, writer: &mut Writer) {
-        writer.number(self.0.len() as u64);
-        for (name, value) in &self.0 {
-            writer.text(name.as_str());
-            writer.text(value.as_str());
-        }
-    }
-}
-
-/// Reads what [`Pairs::pack`] wrote.
-pub(crate) fn read_pairs<'a>(reader: &mut Reader<'a>, mut each: impl FnMut(&'a str, &'a str)) {
-    for _ in 0..reader.number() {
-        let name = reader.text();
-        each(name, reader.text());
+    /// Names and values.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &str)> + Clone {
+        let pairs = self.0.iter();
+        pairs.map(|(name, value)| (name.as_str(), value.as_str()))
     }
 }
 

@@ -62,6 +62,8 @@ pub enum Fault {
     TruncateBody(usize),
     /// A continue token counts as expired. Requests without one go on as ever.
     ExpiredToken,
+    /// A list whose pages never end: each names a next one, which begins at the same place again.
+    EndlessPages,
     /// The request is answered as by a server with another setting, as happens when several stand behind
     /// one address.
     WatchList(WatchList),
@@ -115,6 +117,8 @@ pub enum WatchFault {
     Stall,
     /// This line arrives, and the watch goes on.
     Line(String),
+    /// The last event arrives once more.
+    Repeat,
     /// An `ERROR` event with this status code, then the end.
     Error(u16),
     /// A bookmark arrives now.

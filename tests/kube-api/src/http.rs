@@ -1,6 +1,7 @@
 //! The HTTP side: connections, authentication, faults on whole answers, and routing to verbs.
 
 mod body;
+mod connection;
 mod list;
 mod negotiate;
 mod route;
@@ -15,13 +16,11 @@ use http::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, RETRY_A
 use http::{HeaderMap, HeaderValue};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
-use hyper_util::rt::{TokioExecutor, TokioIo};
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
-use tokio::task::JoinSet;
-use tokio_util::sync::CancellationToken;
+use tokio_rustls::rustls::ServerConfig;
 
 use crate::Settings;
+use crate::certificates::Certificates;
 use crate::faults::{Fault, Faults, Subject};
 use crate::options::WatchList;
 use crate::requests::{Request, RequestLog, Verb};
@@ -29,7 +28,10 @@ use crate::resource::Resource;
 use crate::status::Problem;
 use crate::store::Store;
 
+pub(crate) use connection::{Connections, serve};
+
 use body::Body;
+use connection::Connection;
 use negotiate::View;
 use route::Route;
 
@@ -43,6 +45,11 @@ pub(crate) struct Shared {
     pub(crate) log: RequestLog,
     pub(crate) settings: Settings,
     pub(crate) watch_list: Mutex<WatchList>,
+    /// Bearer tokens that let clients in; none: everybody is let in.
+    pub(crate) tokens: Mutex<Vec<String>>,
+    /// Without them, connections are plain.
+    pub(crate) certificates: Mutex<Option<Arc<Certificates>>>,
+    pub(crate) connections: Connections,
     /// Running watches per resource name.
     pub(crate) watches: Mutex<HashMap<String, usize>>,
 }
@@ -68,6 +75,24 @@ impl Shared {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
     }
+
+    pub(crate) fn tokens(&self) -> Vec<String> {
+        self.tokens
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    pub(crate) fn certificates(&self) -> Option<Arc<Certificates>> {
+        self.certificates
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    fn tls(&self) -> Option<Arc<ServerConfig>> {
+        self.certificates().map(|c| c.config.clone())
+    }
 }
 
 // === impl Call ===
@@ -83,41 +108,19 @@ impl Call<'_> {
     }
 }
 
-/// Accepts connections until `stop`, then cuts them all.
-pub(crate) async fn serve(listener: TcpListener, shared: Arc<Shared>, stop: CancellationToken) {
-    let mut connections = JoinSet::new();
-    loop {
-        let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
-            Some(_) = connections.join_next() => continue,
-            () = stop.cancelled() => break,
-        };
-        let Ok((stream, _)) = accepted else { continue };
-        // Events are small and must not wait for company.
-        let _ = stream.set_nodelay(true);
-        let shared = shared.clone();
-        connections.spawn(async move {
-            let service =
-                hyper::service::service_fn(move |request| answer(shared.clone(), request));
-            let builder = hyper_util::server::conn::auto::Builder::new(TokioExecutor::new());
-            // Clients come and go; a cut connection is not worth a message.
-            let _ = builder
-                .serve_connection(TokioIo::new(stream), service)
-                .await;
-        });
-    }
-    connections.shutdown().await;
-}
-
 /// An error here makes hyper cut the connection.
 #[derive(Debug, thiserror::Error)]
 #[error("connection cut on demand")]
 struct Cut;
 
-async fn answer(shared: Arc<Shared>, request: http::Request<Incoming>) -> Result<Response, Cut> {
+async fn answer(
+    shared: Arc<Shared>,
+    connection: Connection,
+    request: http::Request<Incoming>,
+) -> Result<Response, Cut> {
     let (head, incoming) = request.into_parts();
     let route = Route::parse(&head.method, &head.uri, &shared.store);
-    let number = shared.log.add(record(&head, &route));
+    let number = shared.log.add(record(&head, &route, &connection));
     let subject = Subject {
         verb: route.verb,
         resource: &route.resource,
@@ -125,11 +128,15 @@ async fn answer(shared: Arc<Shared>, request: http::Request<Incoming>) -> Result
         initial_events: route.asks_initial_events(),
     };
     let faults = shared.faults.take(&subject);
-    if let Some(answer) = before(&shared, &route, &faults).await? {
+    if faults.iter().any(|f| matches!(f, Fault::Disconnect)) {
+        connection.cut();
+        return Err(Cut);
+    }
+    if let Some(answer) = before(&shared, &route, &faults).await {
         shared.log.answered(number, answer.status().as_u16());
         return Ok(answer);
     }
-    let authorised = authorise(&shared.settings, &head.headers);
+    let authorised = authorise(&shared, &connection, &head.headers);
     let result = match authorised {
         Ok(()) => dispatch(&shared, route, &head.headers, incoming, faults.clone()).await,
         Err(problem) => Err(problem),
@@ -140,7 +147,7 @@ async fn answer(shared: Arc<Shared>, request: http::Request<Incoming>) -> Result
 }
 
 /// Faults that come instead of an answer, or before it.
-async fn before(shared: &Shared, route: &Route, faults: &[Fault]) -> Result<Option<Response>, Cut> {
+async fn before(shared: &Shared, route: &Route, faults: &[Fault]) -> Option<Response> {
     for fault in faults {
         let problem = match fault {
             Fault::Delay(time) => {
@@ -148,19 +155,18 @@ async fn before(shared: &Shared, route: &Route, faults: &[Fault]) -> Result<Opti
                 continue;
             }
             Fault::Hang => std::future::pending().await,
-            Fault::Disconnect => return Err(Cut),
-            Fault::Body(text) => return Ok(Some(json_response(Bytes::from(text.clone())))),
+            Fault::Body(text) => return Some(json_response(Bytes::from(text.clone()))),
             Fault::Status { code, retry_after } => Problem {
                 retry_after: *retry_after,
                 ..Problem::new(*code, reason(*code), format!("fault on demand: {code}"))
             },
-            Fault::Busy { retry_after } => return Ok(Some(busy(*retry_after))),
+            Fault::Busy { retry_after } => return Some(busy(*retry_after)),
             Fault::Forbidden => route.forbidden(&shared.store),
             _ => continue,
         };
-        return Ok(Some(problem_response(&problem)));
+        return Some(problem_response(&problem));
     }
-    Ok(None)
+    None
 }
 
 /// What priority and fairness answer: a sentence, not a `Status`.
@@ -194,15 +200,19 @@ fn reason(code: u16) -> &'static str {
     }
 }
 
-fn authorise(settings: &Settings, headers: &HeaderMap) -> Result<(), Problem> {
-    let Some(token) = &settings.token else {
-        return Ok(());
-    };
+/// A good token or a good certificate; where no token is asked for, anything but a bad certificate.
+fn authorise(shared: &Shared, connection: &Connection, headers: &HeaderMap) -> Result<(), Problem> {
+    let tokens = shared.tokens();
     let given = headers
         .get(AUTHORIZATION)
         .and_then(|v| v.to_str().ok())
-        .unwrap_or_default();
-    if given.strip_prefix("Bearer ") == Some(token) {
+        .and_then(|v| v.strip_prefix("Bearer "));
+    let certificates = &connection.certificates;
+    let trusted = shared
+        .certificates()
+        .is_some_and(|c| c.trusts(certificates));
+    let known = given.is_some_and(|given| tokens.iter().any(|t| t == given));
+    if known || trusted || (tokens.is_empty() && certificates.is_empty()) {
         Ok(())
     } else {
         Err(Problem::new(401, "Unauthorized", "Unauthorized"))
@@ -256,7 +266,7 @@ async fn dispatch(
     }
 }
 
-fn record(head: &http::request::Parts, route: &Route) -> Request {
+fn record(head: &http::request::Parts, route: &Route, connection: &Connection) -> Request {
     let header = |name| {
         let value = head
             .headers
@@ -266,6 +276,9 @@ fn record(head: &http::request::Parts, route: &Route) -> Request {
     };
     Request {
         number: 0,
+        version: head.version,
+        connection: connection.number,
+        client_certificate: !connection.certificates.is_empty(),
         verb: route.verb,
         method: head.method.to_string(),
         path: route.path.clone(),

@@ -12,6 +12,9 @@
 //! Writes over HTTP follow the server's rules (`status` apart, conflicts); [`KubeApi::apply`] writes whole
 //! objects as they are given, which is what a test wants.
 
+mod access;
+mod certificates;
+pub mod chaos;
 mod faults;
 mod fields;
 mod http;
@@ -36,19 +39,20 @@ use tokio::net::{TcpListener, TcpSocket};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+pub use access::Login;
 pub use faults::{Fault, Faults, InitialFault, Rule, WatchFault};
 pub use options::{Options, WatchList};
 pub use requests::{Request, Verb};
 pub use resource::Resource;
 
-use crate::http::Shared;
+use crate::certificates::Certificates;
+use crate::http::{Connections, Shared};
 use requests::RequestLog;
 use store::Store;
 
 /// The part of the options that requests look at.
 #[derive(Debug)]
 pub(crate) struct Settings {
-    pub(crate) token: Option<String>,
     pub(crate) bookmark_interval: Duration,
     pub(crate) watch_timeout: Duration,
     pub(crate) gone_as_status: bool,
@@ -56,6 +60,8 @@ pub(crate) struct Settings {
     pub(crate) gzip: bool,
     pub(crate) gzip_watch_list: bool,
     pub(crate) token_lifetime: Duration,
+    pub(crate) http2: bool,
+    pub(crate) max_concurrent_streams: u32,
 }
 
 /// A running server. Dropping it cuts all connections.
@@ -75,7 +81,6 @@ impl KubeApi {
         let listener = TcpListener::bind(options.listen).await?;
         let address = listener.local_addr()?;
         let settings = Settings {
-            token: options.token,
             bookmark_interval: options.bookmark_interval,
             watch_timeout: options.watch_timeout,
             gone_as_status: options.gone_as_status,
@@ -83,13 +88,20 @@ impl KubeApi {
             gzip: options.gzip,
             gzip_watch_list: options.gzip_watch_list,
             token_lifetime: options.token_lifetime,
+            http2: options.http2,
+            max_concurrent_streams: options.max_concurrent_streams,
         };
+        let certificates = options.tls.then(|| Certificates::new(options.http2));
+        let certificates = certificates.transpose()?.map(Arc::new);
         let shared = Arc::new(Shared {
             store: Store::new(options.history, options.first_version),
             faults: Faults::new(),
             log: RequestLog::new(),
             settings,
             watch_list: Mutex::new(options.watch_list),
+            tokens: Mutex::new(options.token.into_iter().collect()),
+            certificates: Mutex::new(certificates),
+            connections: Connections::default(),
             watches: Mutex::new(HashMap::new()),
         });
         let stop = CancellationToken::new();
@@ -102,29 +114,16 @@ impl KubeApi {
         })
     }
 
-    /// `http://127.0.0.1:PORT`.
+    /// `http://127.0.0.1:PORT`, or `https` with TLS.
     pub fn url(&self) -> String {
-        format!("http://{}", self.address)
+        let secure = self.shared.certificates().is_some();
+        let scheme = if secure { "https" } else { "http" };
+        format!("{scheme}://{}", self.address)
     }
 
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
-    }
-
-    /// A kubeconfig, as YAML, that leads here.
-    pub fn kubeconfig(&self) -> String {
-        let user = match &self.shared.settings.token {
-            Some(token) => format!("{{token: \"{token}\"}}"),
-            None => "{}".to_owned(),
-        };
-        format!(
-            "apiVersion: v1\nkind: Config\ncurrent-context: stand-in\n\
-             clusters:\n  - name: stand-in\n    cluster: {{server: \"{}\"}}\n\
-             users:\n  - name: stand-in\n    user: {user}\n\
-             contexts:\n  - name: stand-in\n    context: {{cluster: stand-in, user: stand-in}}\n",
-            self.url()
-        )
     }
 
     /// Forgets the history: watches that resume and lists that continue get 410, from whatever version.
@@ -229,5 +228,6 @@ impl KubeApi {
 impl Drop for KubeApi {
     fn drop(&mut self) {
         self.stop.cancel();
+        self.shared.connections.end();
     }
 }

@@ -1,5 +1,8 @@
 //! Objects as a test sees and writes them: whole, and without the rules that hold over HTTP.
 
+use std::io;
+use std::sync::Arc;
+
 use serde_json::Value;
 
 use crate::resource::Resource;
@@ -10,19 +13,12 @@ impl KubeApi {
     /// Answers with its version; an object that is the same already is not written again. A UID that is
     /// given is kept, also if it differs from the old one; one that is missing stays as it was.
     pub fn apply(&self, mut value: Value) -> u64 {
-        let text = |v: &Value, pointer: &str| {
-            v.pointer(pointer)
-                .and_then(Value::as_str)
-                .unwrap_or_default()
-                .to_owned()
+        let resource = self.resource_of(&value);
+        let text = |pointer: &str| {
+            let text = value.pointer(pointer).and_then(Value::as_str);
+            text.unwrap_or_default().to_owned()
         };
-        let namespace = text(&value, "/metadata/namespace");
-        let resource = self.shared.store.resource_of(
-            &text(&value, "/apiVersion"),
-            &text(&value, "/kind"),
-            !namespace.is_empty(),
-        );
-        let key = (namespace, text(&value, "/metadata/name"));
+        let key = (text("/metadata/namespace"), text("/metadata/name"));
         if let Some(old) = self.shared.store.get(&resource, &key) {
             let old = old.value(&resource.kind, &resource.api_version());
             for field in ["uid", "creationTimestamp"] {
@@ -81,5 +77,39 @@ impl KubeApi {
     /// The version of the last write.
     pub fn version(&self) -> u64 {
         self.shared.store.version()
+    }
+
+    /// Every object of every kind, as a backup has them.
+    pub fn backup(&self) -> Vec<Value> {
+        self.shared.store.everything()
+    }
+
+    /// Restarts the server with these objects and no history, its versions going on from `version`, as
+    /// after etcd is restored. An object keeps the UID that it carries; one without gets a new one. What
+    /// carries a version gets another.
+    ///
+    /// If `version` is so high that a client's version from before is reached again by later writes, no
+    /// client can tell that anything happened: stay well below.
+    pub async fn lose_history(&mut self, version: u64, objects: Vec<Value>) -> io::Result<()> {
+        self.pause().await;
+        let placed = objects.into_iter().map(|mut value| {
+            write::complete(&mut value);
+            (self.resource_of(&value), value)
+        });
+        let placed = placed.collect();
+        self.shared.store.begin_again(version, placed);
+        self.resume()
+    }
+
+    fn resource_of(&self, value: &Value) -> Arc<Resource> {
+        let text = |pointer: &str| {
+            let text = value.pointer(pointer).and_then(Value::as_str);
+            text.unwrap_or_default()
+        };
+        self.shared.store.resource_of(
+            text("/apiVersion"),
+            text("/kind"),
+            !text("/metadata/namespace").is_empty(),
+        )
     }
 }

@@ -32,6 +32,12 @@ pub struct Options {
     pub gzip_watch_list: bool,
     /// How long a continue token holds; with the real server, until etcd compacts.
     pub token_lifetime: Duration,
+    /// TLS with an authority of the server's own, and client certificates that it signs.
+    pub tls: bool,
+    /// Whether HTTP/2 is spoken: offered under TLS, understood without.
+    pub http2: bool,
+    /// Requests under way on one connection of HTTP/2; the real server allows 100.
+    pub max_concurrent_streams: u32,
 }
 
 /// What becomes of a watch that asks for `sendInitialEvents`.
@@ -63,6 +69,9 @@ impl Default for Options {
             gzip: true,
             gzip_watch_list: false,
             token_lifetime: Duration::from_mins(5),
+            tls: false,
+            http2: true,
+            max_concurrent_streams: 100,
         }
     }
 }

@@ -48,6 +48,12 @@ impl Verb {
 pub struct Request {
     /// Counts from 1, in order of arrival.
     pub number: u64,
+    /// The version of HTTP.
+    pub version: http::Version,
+    /// The connection that it came over; they count from 1.
+    pub connection: u64,
+    /// Whether the client showed a certificate, good or not.
+    pub client_certificate: bool,
     /// What it wanted.
     pub verb: Verb,
     /// HTTP method.

@@ -232,9 +232,7 @@ impl Store {
         let previous = state.objects.get(&id).and_then(|o| o.get(&key)).cloned();
         let uid_missing = value.pointer("/metadata/uid").is_none();
         if uid_missing {
-            state.uids += 1;
-            let uid = format!("00000000-0000-4000-8000-{:012x}", state.uids);
-            value["metadata"]["uid"] = uid.into();
+            value["metadata"]["uid"] = state.new_uid().into();
         }
         let object = if uid_missing {
             Object::new(&value, next)
@@ -305,6 +303,42 @@ impl Store {
         self.newest.send_replace(version);
     }
 
+    /// Every object, whole, in order of resource, namespace and name.
+    pub(crate) fn everything(&self) -> Vec<Value> {
+        let state = self.state();
+        let mut resources: Vec<_> = state.resources.iter().collect();
+        resources.sort_by_key(|(id, _)| (*id).clone());
+        let objects = resources.into_iter().flat_map(|(id, resource)| {
+            let of_kind = state.objects.get(id).into_iter().flat_map(BTreeMap::values);
+            of_kind.map(|o| o.value(&resource.kind, &resource.api_version()))
+        });
+        objects.collect()
+    }
+
+    /// Forgets everything, and begins again at `version` with these objects.
+    pub(crate) fn begin_again(&self, version: u64, objects: Vec<(Arc<Resource>, Value)>) {
+        let mut state = self.state();
+        state.version = version;
+        state.history.clear();
+        state.snapshots.clear();
+        state.objects.clear();
+        for (resource, mut value) in objects {
+            state.version += 1;
+            if value.pointer("/metadata/uid").is_none() {
+                value["metadata"]["uid"] = state.new_uid().into();
+            }
+            let object = Arc::new(Object::new(&value, state.version));
+            let of_kind = state.objects.entry(Arc::from(resource.id())).or_default();
+            of_kind.insert(object.key(), object);
+        }
+        // Nothing that happened while the objects were put back can be told any more.
+        state.oldest = state.version;
+        state.oldest_running = state.version;
+        let version = state.version;
+        drop(state);
+        self.newest.send_replace(version);
+    }
+
     /// Forgets the history and all kept snapshots: older versions and continue tokens expire.
     pub(crate) fn compact(&self) {
         let mut state = self.state();
@@ -317,6 +351,16 @@ impl Store {
         let version = state.version;
         drop(state);
         self.newest.send_replace(version);
+    }
+}
+
+// === impl State ===
+
+impl State {
+    /// A UID that no object has had, nor will have.
+    fn new_uid(&mut self) -> String {
+        self.uids += 1;
+        format!("00000000-0000-4000-8000-{:012x}", self.uids)
     }
 }
 

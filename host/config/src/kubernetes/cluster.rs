@@ -14,8 +14,9 @@ pub enum ClusterEntry {
     /// A cluster with its name.
     Named(NamedCluster),
     /// `kubeconfig_dir`: a folder, joined with the configuration's directory, in which every
-    /// regular file whose name does not begin with a dot is a kubeconfig. The cluster is named by
-    /// the file's name without its last extension. The folder is read live.
+    /// regular file whose name does not begin with a dot is a kubeconfig; links to files count, since
+    /// a mounted Secret has nothing else. The cluster is named by the file's name without its last
+    /// extension. The folder is read live.
     Folder(PathBuf),
 }
 

@@ -1,7 +1,7 @@
 //! What the pointers of a section find in an object: a row for each target.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use serde_json::Value;
 
@@ -15,6 +15,17 @@ const ROW_LIMIT: usize = 10_000;
 /// Bytes of one value, alone or joined: it is copied into every target, and no address, port or
 /// label that means something is longer.
 const VALUE_LIMIT: usize = 4096;
+
+/// The pointers of a section.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct ResourcePointers {
+    /// Where addresses stand.
+    pub address: Pointer,
+    /// Where ports stand.
+    pub port: Option<Pointer>,
+    /// Where the values of labels stand, by the end of the label's name.
+    pub labels: BTreeMap<String, Pointer>,
+}
 
 /// What one target is made of.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,7 +61,21 @@ type Memo<T> = HashMap<Vec<usize>, T>;
 // === impl KubernetesResourceSection ===
 
 impl KubernetesResourceSection {
-    /// What the section's pointers find in an object.
+    /// The section's pointers.
+    #[must_use]
+    pub fn pointers(&self) -> ResourcePointers {
+        ResourcePointers {
+            address: self.address.clone(),
+            port: self.port.clone(),
+            labels: self.labels.clone(),
+        }
+    }
+}
+
+// === impl ResourcePointers ===
+
+impl ResourcePointers {
+    /// What the pointers find in an object.
     ///
     /// Pointers that are the same up to a `*` go through it together: with addresses at
     /// `/spec/listeners/*/hostname` and ports at `/spec/listeners/*/port`, each host name has its

@@ -14,7 +14,10 @@ const WITH_FOLDER: &str =
 
 fn selection(clusters: &str, names: &str) -> ClusterSelection {
     let section = section(clusters, &format!("{{role: pod, clusters: {names}}}"));
-    content(&section).clusters.clone().unwrap()
+    content(&section)
+        .clusters
+        .clone()
+        .expect("the section names clusters")
 }
 
 fn names_of(selection: &ClusterSelection) -> Vec<&str> {

@@ -228,7 +228,7 @@ async fn run_for(time: Duration, answers: impl IntoIterator<Item = Answer>) -> R
     };
     let api: Arc<dyn Api> = Arc::clone(&script) as Arc<dyn Api>;
     let kept = SharedKept::new(seen.clone());
-    let driver = Driver::new(api, Pod, collection, kept.clone(), gate(), metrics.clone());
+    let driver = Driver::new(api, Pod::default(), collection, kept.clone(), gate(), metrics.clone());
     // Either ends the run: the script, or the time.
     let _ = timeout(time, driver.run(script.over.clone())).await;
     Run {

@@ -1,11 +1,9 @@
-//! Nodes, and the role `node`: one group per Node, with the kubelet as its target.
+//! Nodes.
 
-use periplus_core::TargetGroup;
-use periplus_core::name::sanitize_label_name;
-
-use super::{GroupSource, Kind, ObjectKey, ObjectNames, Resource};
-use crate::labels::{ADDRESS, Labels, PREFIX, add_pairs, join_host_port, to_lower};
-use crate::record::{Record, Writer};
+use super::filter::AnnotationFilter;
+use super::{Kind, ObjectNames, Resource};
+use crate::labels::join_host_port;
+use crate::record::{PairIter, Record, Writer};
 use crate::wire::{Condition, Metadata, Text, nullable};
 
 /// Kinds of addresses, the best first.
@@ -18,10 +16,25 @@ const ADDRESS_ORDER: [&str; 6] = [
     "Hostname",
 ];
 
-static KIND: Kind = Kind::builtin("/api/v1", "nodes", "node").cluster_scoped();
+pub(super) static KIND: Kind = Kind::builtin("/api/v1", "nodes", "node").cluster_scoped();
 
 /// The kind `Node`.
-pub(crate) struct Node;
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Node {
+    left_out: AnnotationFilter,
+}
+
+/// What a record holds of a Node, besides its metadata.
+#[derive(Clone, Debug)]
+pub(crate) struct NodeFields<'a> {
+    pub(crate) provider_id: &'a str,
+    /// Types and states.
+    pub(crate) conditions: PairIter<'a>,
+    /// Where its kubelet listens.
+    pub(crate) kubelet: Option<&'a str>,
+    /// The first address of each type, behind its type.
+    pub(crate) addresses: PairIter<'a>,
+}
 
 /// A Node as read, without what discovery does not need.
 #[derive(Debug, Default, serde::Deserialize)]
@@ -79,6 +92,13 @@ struct DaemonEndpoint {
 
 // === impl Node ===
 
+impl Node {
+    /// The kind, with annotations left out.
+    pub(crate) fn new(left_out: AnnotationFilter) -> Self {
+        Self { left_out }
+    }
+}
+
 impl Resource for Node {
     type Wire<'a> = NodeWire<'a>;
 
@@ -87,11 +107,7 @@ impl Resource for Node {
     }
 
     fn names<'w>(&self, wire: &'w NodeWire<'_>) -> ObjectNames<'w> {
-        ObjectNames {
-            namespace: "",
-            name: wire.metadata.name.as_str(),
-            resource_version: wire.metadata.resource_version.as_str(),
-        }
+        wire.metadata.names()
     }
 
     fn pack(&self, wire: &NodeWire<'_>, writer: &mut Writer) {
@@ -100,84 +116,44 @@ impl Resource for Node {
             spec,
             status,
         } = wire;
+        metadata.pack(writer, &self.left_out);
         writer.text(spec.provider_id.as_str());
-        metadata.labels.pack(writer);
-        metadata.annotations.pack(writer);
-        writer.number(status.conditions.len() as u64);
-        for condition in &status.conditions {
-            writer.text(condition.kind.as_str());
-            writer.text(condition.status.as_str());
-        }
+        let conditions = status.conditions.iter();
+        writer.pairs(conditions.map(|condition| (condition.kind.as_str(), condition.status.as_str())));
         // The first address of each type; nothing else of them is ever used.
-        let first: Vec<_> = (0..status.addresses.len())
+        let first: Vec<(&str, &str)> = (0..status.addresses.len())
             .filter(|&at| {
                 let kind = &status.addresses[at].kind;
-                status.addresses[..at]
-                    .iter()
-                    .all(|earlier| earlier.kind != *kind)
+                let mut earlier = status.addresses[..at].iter();
+                earlier.all(|earlier| earlier.kind != *kind)
             })
             .map(|at| &status.addresses[at])
+            .map(|address| (address.kind.as_str(), address.address.as_str()))
             .collect();
         let best = ADDRESS_ORDER
             .iter()
-            .find_map(|kind| first.iter().find(|address| address.kind.as_str() == *kind));
-        writer.flag(best.is_some());
-        if let Some(best) = best {
-            let port = status.daemon_endpoints.kubelet_endpoint.port;
-            writer.text(&join_host_port(best.address.as_str(), port));
-        }
-        writer.number(first.len() as u64);
-        for address in first {
-            writer.text(address.kind.as_str());
-            writer.text(address.address.as_str());
-        }
+            .find_map(|best| first.iter().find(|(kind, _)| kind == best));
+        let port = status.daemon_endpoints.kubelet_endpoint.port;
+        let kubelet = best.map(|(_, address)| join_host_port(address, port));
+        writer.optional_text(kubelet.as_deref());
+        writer.pairs(first.into_iter());
     }
 }
 
-impl GroupSource for Node {
-    fn new() -> Self {
-        Self
-    }
+// === impl NodeFields ===
 
-    fn group(key: &ObjectKey, record: &Record) -> Option<TargetGroup> {
-        let mut reader = record.reader();
-        let mut labels: Labels<'_> = vec![
-            ("__meta_kubernetes_node_name".into(), key.name().into()),
-            (
-                "__meta_kubernetes_node_provider_id".into(),
-                reader.text().into(),
-            ),
-        ];
-        add_pairs(&mut labels, "node", "label", &mut reader);
-        add_pairs(&mut labels, "node", "annotation", &mut reader);
-        for _ in 0..reader.number() {
-            let condition = sanitize_label_name(&to_lower(reader.text()));
-            let status = to_lower(reader.text());
-            labels.push((format!("{PREFIX}node_condition_{condition}").into(), status));
+impl<'a> NodeFields<'a> {
+    /// What a Node's record holds.
+    pub(crate) fn of(record: &'a Record) -> Self {
+        let mut reader = record.body();
+        let provider_id = reader.text();
+        let conditions = reader.pairs();
+        reader.skip_pairs();
+        Self {
+            provider_id,
+            conditions,
+            kubelet: reader.optional_text(),
+            addresses: reader.pairs(),
         }
-        if !reader.flag() {
-            // As upstream: a node without an address keeps the group that it had.
-            tracing::warn!(node = key.name(), "No node address found");
-            return None;
-        }
-        let mut target: Labels<'_> = vec![
-            (ADDRESS.into(), reader.text().into()),
-            ("instance".into(), key.name().into()),
-        ];
-        for _ in 0..reader.number() {
-            let kind = sanitize_label_name(reader.text());
-            target.push((
-                format!("{PREFIX}node_address_{kind}").into(),
-                reader.text().into(),
-            ));
-        }
-        Some(TargetGroup {
-            source: key.source(),
-            labels: labels.into_iter().collect(),
-            targets: vec![target.into_iter().collect()],
-        })
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -1,18 +1,49 @@
-//! Pods, and the role `pod`: one group per Pod, one target per container port.
+//! Pods.
 
-use std::borrow::Cow;
-
-use periplus_core::TargetGroup;
-
-use super::{GroupSource, Kind, ObjectKey, ObjectNames, Resource};
-use crate::labels::{ADDRESS, Labels, add_pairs, join_host_port, to_lower};
+use super::filter::AnnotationFilter;
+use super::{Controller, Kind, ObjectNames, Resource};
 use crate::record::{Reader, Record, Writer};
 use crate::wire::{Condition, Metadata, Text, nullable};
 
-static KIND: Kind = Kind::builtin("/api/v1", "pods", "pod");
+pub(super) static KIND: Kind = Kind::builtin("/api/v1", "pods", "pod");
 
 /// The kind `Pod`.
-pub(crate) struct Pod;
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Pod {
+    left_out: AnnotationFilter,
+}
+
+/// What a record holds of a Pod, besides its metadata.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct PodFields<'a> {
+    pub(crate) ip: &'a str,
+    pub(crate) host_ip: &'a str,
+    pub(crate) uid: &'a str,
+    pub(crate) node: &'a str,
+    pub(crate) phase: &'a str,
+    pub(crate) ready: &'a str,
+    pub(crate) controller: Controller<'a>,
+    rest: Reader<'a>,
+}
+
+/// A container, as a record holds it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ContainerFields<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) image: &'a str,
+    pub(crate) id: &'a str,
+    pub(crate) is_init: bool,
+    ports: Reader<'a>,
+}
+
+/// A port of a container, as a record holds it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct PortFields<'a> {
+    /// As upstream prints it: a negative port turns into a huge one.
+    pub(crate) number: u64,
+    pub(crate) name: &'a str,
+    pub(crate) protocol: &'a str,
+}
 
 /// A Pod as read, without what discovery does not need.
 #[derive(Debug, Default, serde::Deserialize)]
@@ -87,6 +118,13 @@ struct ContainerStatus<'a> {
 
 // === impl Pod ===
 
+impl Pod {
+    /// The kind, with annotations left out.
+    pub(crate) fn new(left_out: AnnotationFilter) -> Self {
+        Self { left_out }
+    }
+}
+
 impl Resource for Pod {
     type Wire<'a> = PodWire<'a>;
 
@@ -95,11 +133,7 @@ impl Resource for Pod {
     }
 
     fn names<'w>(&self, wire: &'w PodWire<'_>) -> ObjectNames<'w> {
-        ObjectNames {
-            namespace: wire.metadata.namespace.as_str(),
-            name: wire.metadata.name.as_str(),
-            resource_version: wire.metadata.resource_version.as_str(),
-        }
+        wire.metadata.names()
     }
 
     fn pack(&self, wire: &PodWire<'_>, writer: &mut Writer) {
@@ -108,6 +142,7 @@ impl Resource for Pod {
             spec,
             status,
         } = wire;
+        metadata.pack(writer, &self.left_out);
         writer.text(status.pod_ip.as_str());
         writer.text(status.host_ip.as_str());
         writer.text(metadata.uid.as_str());
@@ -118,14 +153,7 @@ impl Resource for Pod {
             .iter()
             .find(|condition| condition.kind.as_str() == "Ready");
         writer.text(ready.map_or("Unknown", |condition| condition.status.as_str()));
-        let controller = metadata
-            .owner_references
-            .iter()
-            .find(|owner| owner.controller == Some(true));
-        writer.text(controller.map_or("", |owner| owner.kind.as_str()));
-        writer.text(controller.map_or("", |owner| owner.name.as_str()));
-        metadata.labels.pack(writer);
-        metadata.annotations.pack(writer);
+        Controller::pack(metadata.controller(), writer);
         pack_containers(writer, &spec.containers, &status.container_statuses);
         pack_containers(
             writer,
@@ -146,125 +174,68 @@ fn pack_containers(
         writer.text(container.image.as_str());
         let status = statuses.iter().find(|status| status.name == container.name);
         writer.text(status.map_or("", |status| status.container_id.as_str()));
-        writer.number(container.ports.len() as u64);
-        for port in &container.ports {
-            // As upstream prints it: a negative port would turn into a huge one.
-            writer.number(i64::from(port.number) as u64);
-            writer.text(port.name.as_str());
-            writer.text(port.protocol.as_str());
-        }
+        writer.block(|writer| {
+            for port in &container.ports {
+                writer.number(i64::from(port.number) as u64);
+                writer.text(port.name.as_str());
+                writer.text(port.protocol.as_str());
+            }
+        });
     }
 }
 
-impl GroupSource for Pod {
-    fn new() -> Self {
-        Self
+// === impl PodFields ===
+
+impl<'a> PodFields<'a> {
+    /// What a Pod's record holds.
+    pub(crate) fn of(record: &'a Record) -> Self {
+        let mut reader = record.body();
+        Self {
+            ip: reader.text(),
+            host_ip: reader.text(),
+            uid: reader.text(),
+            node: reader.text(),
+            phase: reader.text(),
+            ready: reader.text(),
+            controller: Controller::read(&mut reader),
+            rest: reader,
+        }
     }
 
-    fn group(key: &ObjectKey, record: &Record) -> Option<TargetGroup> {
-        let mut reader = record.reader();
-        let pod_ip = reader.text();
-        // A Pod that has no address yet, or no longer, has nothing to scrape.
-        if pod_ip.is_empty() {
-            return Some(TargetGroup {
-                source: key.source(),
-                ..TargetGroup::default()
-            });
-        }
-        let labels = group_labels(key, pod_ip, &mut reader);
-        let mut targets = Vec::new();
-        for is_init in [false, true] {
-            for _ in 0..reader.number() {
-                add_container(&mut targets, pod_ip, is_init, &mut reader);
+    /// Its containers, then its init containers.
+    pub(crate) fn containers(&self) -> impl Iterator<Item = ContainerFields<'a>> + use<'a> {
+        let mut reader = self.rest;
+        let mut left = reader.number();
+        let mut is_init = false;
+        std::iter::from_fn(move || {
+            if left == 0 && !is_init {
+                is_init = true;
+                left = reader.number();
             }
-        }
-        Some(TargetGroup {
-            source: key.source(),
-            labels: labels.into_iter().collect(),
-            targets: targets
-                .into_iter()
-                .map(|target| target.into_iter().collect())
-                .collect(),
+            left = left.checked_sub(1)?;
+            Some(ContainerFields {
+                name: reader.text(),
+                image: reader.text(),
+                id: reader.text(),
+                is_init,
+                ports: reader.block(),
+            })
         })
     }
 }
 
-fn group_labels<'a>(key: &'a ObjectKey, pod_ip: &'a str, reader: &mut Reader<'a>) -> Labels<'a> {
-    let mut labels: Labels<'a> = vec![
-        ("__meta_kubernetes_namespace".into(), key.namespace().into()),
-        ("__meta_kubernetes_pod_name".into(), key.name().into()),
-        ("__meta_kubernetes_pod_ip".into(), pod_ip.into()),
-        ("__meta_kubernetes_pod_host_ip".into(), reader.text().into()),
-        ("__meta_kubernetes_pod_uid".into(), reader.text().into()),
-        (
-            "__meta_kubernetes_pod_node_name".into(),
-            reader.text().into(),
-        ),
-        ("__meta_kubernetes_pod_phase".into(), reader.text().into()),
-        (
-            "__meta_kubernetes_pod_ready".into(),
-            to_lower(reader.text()),
-        ),
-    ];
-    for name in [
-        "__meta_kubernetes_pod_controller_kind",
-        "__meta_kubernetes_pod_controller_name",
-    ] {
-        let value = reader.text();
-        if !value.is_empty() {
-            labels.push((name.into(), value.into()));
-        }
-    }
-    add_pairs(&mut labels, "pod", "label", reader);
-    add_pairs(&mut labels, "pod", "annotation", reader);
-    labels
-}
+// === impl ContainerFields ===
 
-/// One target per port; one with the bare address if the container names no port.
-fn add_container<'a>(
-    targets: &mut Vec<Labels<'a>>,
-    pod_ip: &'a str,
-    is_init: bool,
-    reader: &mut Reader<'a>,
-) {
-    let [name, image, id] = [reader.text(), reader.text(), reader.text()];
-    let container = |address: Cow<'a, str>| -> Labels<'a> {
-        vec![
-            (ADDRESS.into(), address),
-            ("__meta_kubernetes_pod_container_name".into(), name.into()),
-            ("__meta_kubernetes_pod_container_id".into(), id.into()),
-            ("__meta_kubernetes_pod_container_image".into(), image.into()),
-            (
-                "__meta_kubernetes_pod_container_init".into(),
-                if is_init { "true" } else { "false" }.into(),
-            ),
-        ]
-    };
-    let ports = reader.number();
-    if ports == 0 {
-        // The address as it is: upstream puts no brackets around IPv6 here.
-        targets.push(container(pod_ip.into()));
-    }
-    for _ in 0..ports {
-        let number = reader.number();
-        let mut labels = container(join_host_port(pod_ip, number).into());
-        labels.extend([
-            (
-                "__meta_kubernetes_pod_container_port_number".into(),
-                number.to_string().into(),
-            ),
-            (
-                "__meta_kubernetes_pod_container_port_name".into(),
-                reader.text().into(),
-            ),
-            (
-                "__meta_kubernetes_pod_container_port_protocol".into(),
-                reader.text().into(),
-            ),
-        ]);
-        targets.push(labels);
+impl<'a> ContainerFields<'a> {
+    /// Its ports.
+    pub(crate) fn ports(&self) -> impl Iterator<Item = PortFields<'a>> + use<'a> {
+        let mut reader = self.ports;
+        std::iter::from_fn(move || {
+            (!reader.is_empty()).then(|| PortFields {
+                number: reader.number(),
+                name: reader.text(),
+                protocol: reader.text(),
+            })
+        })
     }
 }
-
-#[cfg(test)]
-mod tests;

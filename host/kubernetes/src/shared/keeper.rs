@@ -140,7 +140,7 @@ impl Keeper {
 
     fn start(&mut self, need: Need) {
         let keeper = Arc::clone(&self.door.notify);
-        let kept = SharedKept::new(Fanout::new(need.kind, keeper));
+        let kept = SharedKept::new(Fanout::new(need.kind.object_kind(), keeper));
         let stop = CancellationToken::new();
         let running = Running {
             kept,
@@ -203,7 +203,7 @@ impl Placed {
         let filter = Filter::between(&planned, need);
         match self.at.as_ref().and_then(|at| watches.get(at)) {
             Some(old) => {
-                if !hand_over(id, need.kind, filter, &old.kept, &new.kept) {
+                if !hand_over(id, need.kind.object_kind(), filter, &old.kept, &new.kept) {
                     return false;
                 }
             }

@@ -5,10 +5,9 @@ use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use crate::api::Collection;
-use crate::resource::custom;
+use crate::resource::any::WatchedKind;
 use crate::resource::filter::AnnotationFilter;
 use crate::selector::is_evaluable;
-use crate::view::ObjectKind;
 
 /// Objects of one kind, of one namespace or all, that selectors select.
 ///
@@ -16,9 +15,7 @@ use crate::view::ObjectKind;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Need {
     /// The kind.
-    pub(crate) kind: ObjectKind,
-    /// What is kept of a custom resource; for [`ObjectKind::Custom`] alone.
-    pub(crate) custom: Option<Arc<custom::Spec>>,
+    pub(crate) kind: WatchedKind,
     /// `None` for all namespaces, or for objects outside namespaces.
     pub(crate) namespace: Option<Arc<str>>,
     /// Label selector; never empty.
@@ -33,10 +30,9 @@ pub(crate) struct Need {
 
 impl Need {
     /// All objects of a kind.
-    pub(crate) fn all(kind: ObjectKind) -> Self {
+    pub(crate) fn all(kind: WatchedKind) -> Self {
         Self {
             kind,
-            custom: None,
             namespace: None,
             labels: None,
             fields: None,
@@ -64,7 +60,6 @@ impl Need {
     pub(crate) fn serves(&self, other: &Self) -> bool {
         let Self {
             kind,
-            custom,
             namespace,
             labels,
             fields,
@@ -80,14 +75,14 @@ impl Need {
             (labels, fields) == (&other.labels, &other.fields)
         };
         *kind == other.kind
-            && *custom == other.custom
             && (namespace.is_none() || *namespace == other.namespace)
             && has_all_annotations
             && selects_all
     }
 
     /// The collection that the API server is asked for.
-    pub(crate) fn collection(&self, kind: &crate::resource::Kind) -> Collection {
+    pub(crate) fn collection(&self) -> Collection {
+        let kind = self.kind.kind();
         let text = |text: &Option<Arc<str>>| text.as_deref().map(str::to_owned);
         Collection {
             group_path: kind.group_path.clone(),
@@ -103,20 +98,7 @@ impl Need {
 impl fmt::Display for Need {
     /// `` `pods` in `team-a` ``
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let plural = match (self.kind, &self.custom) {
-            (ObjectKind::Pod, _) => "pods",
-            (ObjectKind::Node, _) => "nodes",
-            (ObjectKind::Service, _) => "services",
-            (ObjectKind::Endpoints, _) => "endpoints",
-            (ObjectKind::EndpointSlice, _) => "endpointslices",
-            (ObjectKind::Ingress, _) => "ingresses",
-            (ObjectKind::Namespace, _) => "namespaces",
-            (ObjectKind::ReplicaSet, _) => "replicasets",
-            (ObjectKind::Job, _) => "jobs",
-            (ObjectKind::Custom, Some(spec)) => &spec.kind().plural,
-            (ObjectKind::Custom, None) => "objects",
-        };
-        write!(f, "`{plural}`")?;
+        write!(f, "`{}`", self.kind.kind().plural)?;
         match &self.namespace {
             Some(namespace) => write!(f, " in `{namespace}`"),
             None => Ok(()),
@@ -127,7 +109,7 @@ impl fmt::Display for Need {
 impl Hash for Need {
     fn hash<H: Hasher>(&self, state: &mut H) {
         // Equal needs have equal parts here; that few others do is enough.
-        (self.kind, &self.namespace, &self.labels, &self.fields).hash(state);
+        (&self.kind, &self.namespace, &self.labels, &self.fields).hash(state);
     }
 }
 
@@ -143,7 +125,7 @@ mod tests {
             labels: some(labels),
             fields: some(fields),
             drop: AnnotationFilter::new(&NamePatterns::new(drop.iter().copied()).unwrap()),
-            ..Need::all(ObjectKind::Pod)
+            ..Need::all(WatchedKind::Pod)
         }
     }
 
@@ -158,7 +140,7 @@ mod tests {
                 need("", "", "spec.schedulerName=n", &[]),
                 false,
             ),
-            (all.clone(), Need::all(ObjectKind::Node), false),
+            (all.clone(), Need::all(WatchedKind::Node), false),
             (need("a", "", "", &[]), need("a", "app=x", "", &[]), true),
             (need("a", "", "", &[]), need("b", "app=x", "", &[]), false),
             (need("a", "", "", &[]), all.clone(), false),

@@ -64,7 +64,7 @@ fn serving(wide: &[Need], need: &Need) -> Need {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::view::ObjectKind;
+    use crate::resource::any::WatchedKind;
 
     /// `namespace/labels`
     fn need(text: &str) -> Need {
@@ -73,7 +73,7 @@ mod tests {
         Need {
             namespace: some(namespace),
             labels: some(labels),
-            ..Need::all(ObjectKind::Pod)
+            ..Need::all(WatchedKind::Pod)
         }
     }
 

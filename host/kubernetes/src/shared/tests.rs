@@ -13,6 +13,7 @@ use crate::driver::kept::{Kept, SharedKept};
 use crate::driver::{Consumer, Problem};
 use crate::progress::Progress;
 use crate::record::{Record, Writer};
+use crate::resource::any::WatchedKind;
 use crate::resource::filter::AnnotationFilter;
 use crate::resource::pod::Pod;
 use crate::resource::testing::keyed_record_of;
@@ -107,7 +108,7 @@ impl Person {
 fn pods(labels: &str) -> Need {
     Need {
         labels: (!labels.is_empty()).then(|| labels.into()),
-        ..Need::all(ObjectKind::Pod)
+        ..Need::all(WatchedKind::Pod)
     }
 }
 

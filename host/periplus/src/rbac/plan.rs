@@ -167,10 +167,13 @@ impl<'a> Watches<'a> {
     }
 }
 
+/// In words that stay on one line whatever the file says: they stand in a comment.
 fn words_of_access(access: &ClusterAccess) -> String {
     match access {
         ClusterAccess::Local => "the cluster that Periplus runs in".to_owned(),
-        ClusterAccess::Kubeconfig { file, .. } => format!("the cluster of kubeconfig {file:?}"),
+        ClusterAccess::Kubeconfig { file, .. } => {
+            format!("the cluster of kubeconfig {:?}", file.to_string_lossy())
+        }
         ClusterAccess::Server { url, .. } => {
             let port = url.port().map(|port| format!(":{port}"));
             format!(
@@ -188,7 +191,7 @@ fn words_of_folder(folder: &FolderSelection) -> String {
     let patterns: Vec<_> = patterns.map(|pattern| format!("{pattern:?}")).collect();
     format!(
         "each cluster of folder {:?} that matches {}",
-        folder.path,
+        folder.path.to_string_lossy(),
         patterns.join(" or ")
     )
 }

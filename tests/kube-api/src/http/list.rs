@@ -66,6 +66,8 @@ pub(super) fn list(call: &Call<'_>, headers: &HeaderMap) -> Result<Response, Pro
         .last()
         .filter(|_| more)
         .map(|last| token_text(snapshot.version, last));
+    let endless = call.faults.iter().any(|f| matches!(f, Fault::EndlessPages));
+    let next = next.or_else(|| endless.then(|| encode(snapshot.version, "", "")));
     let remaining = (more && selector.is_empty()).then(|| rest.count());
     let body = body(call, &page, snapshot.version, next.as_deref(), remaining);
     if next.is_some() && !call.keeps(&snapshot) {

@@ -21,9 +21,13 @@ pub(crate) struct Http(
 
 impl Http {
     pub(crate) fn new(api: &KubeApi) -> Self {
+        Self::to(&api.url())
+    }
+
+    pub(crate) fn to(url: &str) -> Self {
         Self(
             Client::builder(TokioExecutor::new()).build_http(),
-            api.url(),
+            url.to_owned(),
         )
     }
 
@@ -33,6 +37,19 @@ impl Http {
         path: &str,
         body: &Value,
     ) -> http::Response<Incoming> {
+        let answer = self.try_send(method, path, body);
+        tokio::time::timeout(PATIENCE, answer)
+            .await
+            .unwrap()
+            .unwrap()
+    }
+
+    pub(crate) async fn try_send(
+        &self,
+        method: Method,
+        path: &str,
+        body: &Value,
+    ) -> Result<http::Response<Incoming>, hyper_util::client::legacy::Error> {
         let text = if body.is_null() {
             String::new()
         } else {
@@ -48,10 +65,7 @@ impl Http {
             .header("content-type", kind)
             .body(Full::from(text))
             .unwrap();
-        tokio::time::timeout(PATIENCE, self.0.request(request))
-            .await
-            .unwrap()
-            .unwrap()
+        self.0.request(request).await
     }
 
     pub(crate) async fn json(

@@ -171,3 +171,30 @@ async fn a_paused_server_comes_back_with_everything() {
     api.resume().unwrap();
     assert_eq!(names(&http.get("/api/v1/pods").await.1), ["a", "b"]);
 }
+
+#[tokio::test]
+async fn the_pages_of_a_list_may_never_end() {
+    let (api, http) = server().await;
+    api.apply(pod("x", "a", "web"));
+    let endless = api.faults().add(Rule::new(Fault::EndlessPages));
+    let mut path = "/api/v1/pods?limit=5".to_owned();
+    for _ in 0..5 {
+        let (_, page) = http.get(&path).await;
+        assert_eq!(names(&page), ["a"]);
+        let next = page["metadata"]["continue"].as_str().unwrap();
+        path = format!("/api/v1/pods?limit=5&continue={next}");
+    }
+    api.faults().remove(endless);
+    let (_, last) = http.get(&path).await;
+    assert!(last["metadata"].get("continue").is_none());
+}
+
+#[tokio::test]
+async fn a_watch_can_say_its_last_event_again() {
+    let (api, http) = server().await;
+    api.apply(pod("x", "a", "web"));
+    let mut watch = http.watch("/api/v1/pods?watch=1").await;
+    let first = watch.expect("ADDED", "a").await;
+    api.faults().watches("pods", WatchFault::Repeat);
+    assert_eq!(watch.expect("ADDED", "a").await, first);
+}

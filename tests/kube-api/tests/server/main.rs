@@ -6,11 +6,15 @@
 )]
 
 mod access;
+mod chaos;
 mod client;
+mod connections;
 mod faults;
+mod history;
 mod lists;
 mod load;
 mod metadata;
+mod secure;
 mod watch_list;
 mod watches;
 mod writes;

@@ -1,41 +1,30 @@
-use std::collections::BTreeMap;
-
 use serde_json::json;
 
 use super::*;
-use crate::kubernetes::{ClusterAccess, NamePatterns, Namespaces, ResourceName};
 
-fn section(address: &str, port: &str, labels: &[(&str, &str)]) -> KubernetesResourceSection {
+fn pointers(address: &str, port: &str, labels: &[(&str, &str)]) -> ResourcePointers {
     let pointer = |text: &str| Pointer::parse(text).unwrap();
     let labels = labels.iter();
-    KubernetesResourceSection {
-        resource: ResourceName::parse("example.com/v1/things").unwrap(),
-        cluster_scoped: false,
-        access: ClusterAccess::Local,
-        clusters: None,
-        namespaces: Namespaces::default(),
-        label_selector: None,
-        field_selector: None,
+    ResourcePointers {
         address: pointer(address),
         port: (!port.is_empty()).then(|| pointer(port)),
         labels: labels
             .map(|(name, text)| ((*name).to_owned(), pointer(text)))
-            .collect::<BTreeMap<_, _>>(),
-        drop_annotations: NamePatterns::default(),
+            .collect(),
     }
 }
 
 /// Rows as `address:port name=value ...`.
-fn shown(section: &KubernetesResourceSection, object: &Value) -> Vec<String> {
-    let rows = section.rows(object);
+fn shown(them: &ResourcePointers, object: &Value) -> Vec<String> {
+    let rows = them.rows(object);
     assert!(!rows.is_cut);
     let rows = rows.rows.iter().map(|row| {
         let mut text = row.address.to_string();
         if let Some(port) = &row.port {
-            text += &format!(":{port}");
+            text.extend([":", port]);
         }
         for (name, value) in &row.labels {
-            text += &format!(" {name}={value}");
+            text.extend([" ", name, "=", value]);
         }
         text
     });
@@ -59,7 +48,7 @@ fn gateway() -> Value {
 
 #[test]
 fn each_address_has_a_row_for_each_port() {
-    let section = section(
+    let them = pointers(
         "/status/addresses/*/value",
         "/spec/listeners/*/port",
         &[
@@ -69,7 +58,7 @@ fn each_address_has_a_row_for_each_port() {
         ],
     );
     assert_eq!(
-        shown(&section, &gateway()),
+        shown(&them, &gateway()),
         [
             "10.0.0.1:80 class=istio listener=web team=web",
             "10.0.0.1:81 class=istio listener=none team=web",
@@ -83,7 +72,7 @@ fn each_address_has_a_row_for_each_port() {
 
 #[test]
 fn pointers_that_begin_alike_go_through_a_list_together() {
-    let section = section(
+    let them = pointers(
         "/spec/listeners/*/hostname",
         "/spec/listeners/*/port",
         &[
@@ -92,7 +81,7 @@ fn pointers_that_begin_alike_go_through_a_list_together() {
         ],
     );
     assert_eq!(
-        shown(&section, &gateway()),
+        shown(&them, &gateway()),
         [
             "a.example.com:80 all=10.0.0.1,10.0.0.2",
             "b.example.com:443 all=10.0.0.1,10.0.0.2 tls=Terminate",
@@ -107,12 +96,12 @@ fn lists_in_lists_are_walked_as_far_as_pointers_are_alike() {
         {"ip": "b", "ports": [{"n": 3, "x": "r"}]},
         {"ip": "c", "ports": []},
     ]});
-    let section = section(
+    let them = pointers(
         "/hosts/*/ip",
         "/hosts/*/ports/*/n",
         &[("x", "/hosts/*/ports/*/x")],
     );
-    assert_eq!(shown(&section, &object), ["a:1 x=p", "a:2 x=q", "b:3 x=r"]);
+    assert_eq!(shown(&them, &object), ["a:1 x=p", "a:2 x=q", "b:3 x=r"]);
 }
 
 #[test]
@@ -129,7 +118,7 @@ fn values_of_mappings_and_elements_by_number_are_found() {
         ("/spec/*/*", &["a", "b", "c", "d"]),
     ] {
         assert_eq!(
-            shown(&section(pointer, "", &[]), &object),
+            shown(&pointers(pointer, "", &[]), &object),
             expected,
             "{pointer}"
         );
@@ -142,16 +131,16 @@ fn what_is_no_value_gives_no_row_and_no_label() {
         "addresses": ["", null, {}, [], 7, true, "a"], "port": null, "number": 1.5, "empty": "",
     });
     assert_eq!(
-        shown(&section("/addresses/*", "", &[]), &object),
+        shown(&pointers("/addresses/*", "", &[]), &object),
         ["7", "true", "a"]
     );
     assert_eq!(
-        shown(&section("/addresses/6", "/port", &[]), &object),
+        shown(&pointers("/addresses/6", "/port", &[]), &object),
         [""; 0]
     );
     let labels = &[("a", "/number"), ("b", "/empty"), ("c", "/nowhere/*")];
     assert_eq!(
-        shown(&section("/addresses/6", "", labels), &object),
+        shown(&pointers("/addresses/6", "", labels), &object),
         ["a a=1.5"]
     );
     for wrong in [
@@ -160,7 +149,7 @@ fn what_is_no_value_gives_no_row_and_no_label() {
         json!("x"),
         json!({"addresses": "a"}),
     ] {
-        assert_eq!(shown(&section("/addresses/*", "", &[]), &wrong), [""; 0]);
+        assert_eq!(shown(&pointers("/addresses/*", "", &[]), &wrong), [""; 0]);
     }
 }
 
@@ -169,13 +158,13 @@ fn an_object_with_too_many_rows_is_cut() {
     let many: Vec<_> = (0..=ROW_LIMIT).collect();
     let object = json!({"addresses": many, "ports": many});
     for port in ["", "/ports/*"] {
-        let section = section("/addresses/*", port, &[]);
-        let rows = section.rows(&object);
+        let them = pointers("/addresses/*", port, &[]);
+        let rows = them.rows(&object);
         assert_eq!((rows.rows.len(), rows.is_cut), (ROW_LIMIT, true), "{port}");
     }
     let fits = json!({"addresses": many[1..]});
-    let section = section("/addresses/*", "", &[]);
-    let rows = section.rows(&fits);
+    let them = pointers("/addresses/*", "", &[]);
+    let rows = them.rows(&fits);
     assert_eq!((rows.rows.len(), rows.is_cut), (ROW_LIMIT, false));
 }
 
@@ -185,8 +174,8 @@ fn values_that_are_too_long_are_none_and_joined_ones_end_in_time() {
     let third = "y".repeat(VALUE_LIMIT / 3);
     let object = json!({"a": "a", "long": long, "fits": long[1..], "many": [third, third, third]});
     let labels = &[("l", "/long"), ("f", "/fits"), ("m", "/many/*")];
-    let section = section("/a", "", labels);
-    let rows = section.rows(&object);
+    let them = pointers("/a", "", labels);
+    let rows = them.rows(&object);
     let found: Vec<_> = rows.rows[0]
         .labels
         .iter()

@@ -104,14 +104,8 @@ impl ConnectionDraft<'_> {
         kube_context: Option<&str>,
         context: &Context<'_>,
     ) -> Option<ClusterAccess> {
-        let is_custom = self.http.is_custom();
+        let conflict = self.conflict(own_namespace);
         let http = self.http.validate(fields, context)?;
-        let conflict = conflict(
-            self.api_server.is_some(),
-            !self.kubeconfig.is_empty(),
-            is_custom,
-            own_namespace,
-        );
         if let Some((key, message)) = conflict {
             fields.place(&[key]).error(message);
             return None;
@@ -134,6 +128,42 @@ impl ConnectionDraft<'_> {
             url,
             http: Box::new(http),
         })
+    }
+
+    /// Which ways to reach the cluster exclude each other: the first of upstream's objections, with
+    /// the key that it is about.
+    fn conflict(&self, own_namespace: bool) -> Option<(&'static str, &'static str)> {
+        let api_server = self.api_server.is_some();
+        let kubeconfig = !self.kubeconfig.is_empty();
+        let is_custom = self.http.is_custom();
+        if api_server && kubeconfig {
+            Some((
+                "kubeconfig_file",
+                "cannot use 'kubeconfig_file' and 'api_server' simultaneously",
+            ))
+        } else if kubeconfig && is_custom {
+            Some((
+                "kubeconfig_file",
+                "cannot use a custom HTTP client configuration together with 'kubeconfig_file'",
+            ))
+        } else if !api_server && is_custom {
+            Some((
+                "",
+                "to use custom HTTP client configuration please provide the 'api_server' URL explicitly",
+            ))
+        } else if api_server && own_namespace {
+            Some((
+                "namespaces",
+                "cannot use 'api_server' and 'namespaces.own_namespace' simultaneously",
+            ))
+        } else if kubeconfig && own_namespace {
+            Some((
+                "namespaces",
+                "cannot use 'kubeconfig_file' and 'namespaces.own_namespace' simultaneously",
+            ))
+        } else {
+            None
+        }
     }
 
     /// Refuses what cannot stand beside `clusters`, all of it.
@@ -171,44 +201,6 @@ impl ConnectionDraft<'_> {
             fields.place(&[key]).error_with(*message, *hint);
         }
         is_alone
-    }
-}
-
-/// Which ways to reach the cluster exclude each other: the first of upstream's objections, with the
-/// key that it is about.
-fn conflict(
-    api_server: bool,
-    kubeconfig: bool,
-    is_custom: bool,
-    own_namespace: bool,
-) -> Option<(&'static str, &'static str)> {
-    if api_server && kubeconfig {
-        Some((
-            "kubeconfig_file",
-            "cannot use 'kubeconfig_file' and 'api_server' simultaneously",
-        ))
-    } else if kubeconfig && is_custom {
-        Some((
-            "kubeconfig_file",
-            "cannot use a custom HTTP client configuration together with 'kubeconfig_file'",
-        ))
-    } else if !api_server && is_custom {
-        Some((
-            "",
-            "to use custom HTTP client configuration please provide the 'api_server' URL explicitly",
-        ))
-    } else if api_server && own_namespace {
-        Some((
-            "namespaces",
-            "cannot use 'api_server' and 'namespaces.own_namespace' simultaneously",
-        ))
-    } else if kubeconfig && own_namespace {
-        Some((
-            "namespaces",
-            "cannot use 'kubeconfig_file' and 'namespaces.own_namespace' simultaneously",
-        ))
-    } else {
-        None
     }
 }
 

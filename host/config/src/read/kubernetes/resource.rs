@@ -36,7 +36,6 @@ pub(in crate::read) fn read(
         .read("drop_annotations", |value| annotations::read(&value))
         .unwrap_or_default();
     fields.finish();
-    let port = port.flatten();
     let has_all = check_missing(&mut fields);
     let is_scoped = check_scope(cluster_scoped, &namespaces, &fields);
     // Errors so far may be the reason for what is missing; the connection stands by itself.
@@ -50,9 +49,9 @@ pub(in crate::read) fn read(
         access: connection.access,
         clusters: connection.clusters,
         namespaces,
-        label_selector: label_selector.flatten(),
-        field_selector: field_selector.flatten(),
-        address: address.flatten()?,
+        label_selector,
+        field_selector,
+        address: address?,
         port,
         labels,
         drop_annotations,
@@ -105,34 +104,29 @@ fn read_resource(value: &Value<'_>) -> Option<ResourceName> {
     resource
 }
 
-/// A selector; `Some(None)` if there is none, `None` if it is wrong.
-fn read_selector(
-    value: &Value<'_>,
-    check: fn(&str) -> Result<(), String>,
-) -> Option<Option<String>> {
+/// A selector, if there is a right one.
+fn read_selector(value: &Value<'_>, check: fn(&str) -> Result<(), String>) -> Option<String> {
     let text = value.string()?;
     if let Err(message) = check(&text) {
         value.error_with(message, "write it as `kubectl get` takes it: `name=value`");
         return None;
     }
-    Some((!text.is_empty()).then_some(text))
+    (!text.is_empty()).then_some(text)
 }
 
-/// A pointer; `Some(None)` if there is none, `None` if it is wrong.
-fn read_pointer(value: &Value<'_>) -> Option<Option<Pointer>> {
+/// A pointer, if there is a right one.
+fn read_pointer(value: &Value<'_>) -> Option<Pointer> {
     if value.is_nil() {
-        return Some(None);
+        return None;
     }
-    match Pointer::parse(&value.string()?) {
-        Ok(pointer) => Some(Some(pointer)),
-        Err(message) => {
-            value.error_with(
-                message,
-                "write a JSON pointer in which `*` stands for each element: `/spec/hostnames/*`",
-            );
-            None
-        }
+    let pointer = Pointer::parse(&value.string()?);
+    if let Err(message) = &pointer {
+        value.error_with(
+            message,
+            "write a JSON pointer in which `*` stands for each element: `/spec/hostnames/*`",
+        );
     }
+    pointer.ok()
 }
 
 fn read_labels(value: &Value<'_>) -> Option<BTreeMap<String, Pointer>> {
@@ -149,13 +143,13 @@ fn read_labels(value: &Value<'_>) -> Option<BTreeMap<String, Pointer>> {
             );
             continue;
         }
-        match read_pointer(&value) {
-            Some(Some(pointer)) => drop(labels.insert(name, pointer)),
-            Some(None) => value.error_with(
+        if value.is_nil() {
+            value.error_with(
                 "pointer is missing",
                 "write where the label's value stands: `/spec/gatewayClassName`",
-            ),
-            None => {}
+            );
+        } else if let Some(pointer) = read_pointer(&value) {
+            labels.insert(name, pointer);
         }
     }
     Some(labels)

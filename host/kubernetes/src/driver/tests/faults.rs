@@ -301,7 +301,7 @@ async fn a_driver_stops_at_once_when_told() {
     let api: Arc<dyn Api> = Arc::new(Script::default());
     let driver = Driver::new(
         api,
-        Pod,
+        Pod::default(),
         Collection::default(),
         SharedKept::new(Seen::default()),
         gate(),

@@ -211,7 +211,7 @@ fn follow(seed: u64, steps: u32) -> (BTreeMap<String, Record>, BTreeMap<String, 
         let api: Arc<dyn Api> = Arc::clone(&server) as Arc<dyn Api>;
         let metrics = KubernetesMetrics::default();
         let kept = SharedKept::new(seen.clone());
-        let driver = Driver::new(api, Pod, Collection::default(), kept, gate(), metrics);
+        let driver = Driver::new(api, Pod::default(), Collection::default(), kept, gate(), metrics);
         let run = timeout(
             Duration::from_hours(24),
             driver.run(CancellationToken::new()),
@@ -224,7 +224,7 @@ fn follow(seed: u64, steps: u32) -> (BTreeMap<String, Record>, BTreeMap<String, 
             .objects
             .values()
             .map(|object| {
-                let (key, record) = keyed_record_of(&Pod, object).unwrap();
+                let (key, record) = keyed_record_of(&Pod::default(), object).unwrap();
                 (key.source().to_string(), record)
             })
             .collect();

@@ -196,7 +196,7 @@ async fn lines_in_pieces_are_whole_lines() {
             .map(|piece| Ok(Bytes::copy_from_slice(piece)))
             .collect();
         let kept = SharedKept::new(Seen::default());
-        let mut intake = Intake::new(Pod, kept, KubernetesMetrics::default());
+        let mut intake = Intake::new(Pod::default(), kept, KubernetesMetrics::default());
         let mut cursor = Cursor::new("10");
         let mut splitter = Lines::default();
         for piece in pieces {

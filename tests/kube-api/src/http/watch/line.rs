@@ -21,6 +21,8 @@ pub(super) struct Lines {
     prefix: String,
     gzip: bool,
     pub(super) sent: usize,
+    /// The last event, without the end of its line.
+    pub(super) last: Vec<u8>,
 }
 
 // === impl Lines ===
@@ -40,6 +42,7 @@ impl Lines {
             },
             gzip,
             sent: 0,
+            last: Vec::new(),
         }
     }
 

@@ -181,6 +181,7 @@ impl Watch {
 
     async fn object(&mut self, kind: &str, object: &Object) -> Result<(), End> {
         let line = self.lines.event(kind, object, &self.faults);
+        self.lines.last.clone_from(&line);
         self.line(line).await
     }
 
@@ -227,6 +228,12 @@ impl Watch {
             }
             WatchFault::Stall => Err(End::Stall),
             WatchFault::Line(text) => self.lines.send(format!("{text}\n").into_bytes()).await,
+            WatchFault::Repeat if self.lines.last.is_empty() => Ok(()),
+            WatchFault::Repeat => {
+                let mut line = self.lines.last.clone();
+                line.push(b'\n');
+                self.lines.send(line).await
+            }
             WatchFault::Error(code) => {
                 let status = Problem::new(*code, reason(*code), "fault on demand").status;
                 self.lines.error(&status).await?;
