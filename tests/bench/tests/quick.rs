@@ -78,9 +78,11 @@ fn kubernetes_run_measures_each_size_and_makes_a_page() {
         "--sizes",
         "100,300",
         "--jobs",
-        "one",
+        "one,five",
         "--clusters",
-        "0",
+        "4",
+        "--dead",
+        "2",
     ];
     let (table, results) = run(&arguments, &json);
     for run in results["runs"].as_array().unwrap() {
@@ -90,6 +92,9 @@ fn kubernetes_run_measures_each_size_and_makes_a_page() {
         assert!(run["costs"].as_array().unwrap().len() >= 6, "{run}");
         assert!(run["rederived"].as_f64().unwrap_or(0.0) == 0.0, "{run}");
     }
+    let clusters = results["clusters"].as_array().unwrap();
+    let dead: Vec<_> = clusters.iter().map(|run| run["dead"].as_u64()).collect();
+    assert_eq!(dead, [Some(0), Some(2)]);
     assert!(table.contains("CPU per label change"), "{table}");
     assert!(
         table.contains("memory per further Pod, jobs: one"),

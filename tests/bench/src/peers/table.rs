@@ -210,26 +210,27 @@ fn write_run(text: &mut String, run: &Run) -> fmt::Result {
     )?;
     writeln!(
         text,
-        "  {:<16} {:>8} {:>9} {:>8} {:>8} {:>8} {:>10} {:>9}",
-        "", "changes", "CPU s", "% core", "RSS MB", "peak MB", "API CPU s", "other s"
+        "  {:<16} {:>8} {:>6} {:>9} {:>8} {:>8} {:>8} {:>10} {:>9}",
+        "", "changes", "in s", "CPU s", "% core", "RSS MB", "peak MB", "API CPU s", "other s"
     )?;
     for phase in &run.phases {
         let Phase {
             name,
             changes,
+            seconds,
             cpu_seconds,
             api_server_cpu_seconds,
             other_cpu_seconds,
             ..
         } = phase;
-        let share = 100.0 * cpu_seconds / phase.seconds;
+        let share = 100.0 * cpu_seconds / seconds;
         let (resident, peak) = (
             phase.resident_bytes as f64 / 1e6,
             phase.peak_bytes as f64 / 1e6,
         );
         write!(
             text,
-            "  {name:<16} {changes:>8} {cpu_seconds:>9.2} {share:>8.1} {resident:>8.0} {peak:>8.0} \
+            "  {name:<16} {changes:>8} {seconds:>6.0} {cpu_seconds:>9.2} {share:>8.1} {resident:>8.0} {peak:>8.0} \
              {api_server_cpu_seconds:>10.1} {other_cpu_seconds:>9.1}"
         )?;
         match phase.derived_groups {
