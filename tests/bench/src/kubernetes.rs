@@ -35,7 +35,7 @@ pub(crate) struct Arguments {
     /// Number of clusters of 300 Pods; 0 leaves this part out
     #[arg(long, default_value_t = 300)]
     clusters: usize,
-    /// How many of these are dead in the second round
+    /// How many of these are dead in a second round; 0 leaves it out
     #[arg(long, default_value_t = 10)]
     dead: usize,
     /// Small numbers: shows that everything runs, not how fast
@@ -152,10 +152,7 @@ pub(crate) async fn measure(arguments: &Arguments) -> anyhow::Result<Results> {
         } else {
             (arguments.clusters, arguments.dead)
         };
-        match clusters::measure(&binary, clusters, dead, scale).await {
-            Ok(runs) => results.clusters = runs,
-            Err(error) => results.failures.push(format!("many clusters: {error:#}")),
-        }
+        clusters::measure(&binary, clusters, dead, scale, &mut results).await?;
     }
     Ok(results)
 }

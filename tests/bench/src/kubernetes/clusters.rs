@@ -8,7 +8,7 @@ use hyper::StatusCode;
 use periplus_kube_api::load::Cluster;
 use periplus_kube_api::{Fault, KubeApi, Options, Rule};
 
-use super::{ClustersRun, Scale};
+use super::{ClustersRun, Results, Scale};
 use crate::follower::{Follower, PATIENCE};
 use crate::report::quantile;
 
@@ -17,13 +17,14 @@ const JOB: &str = "pods";
 const LIST: &str = "/sd/pods";
 const POLL: Duration = Duration::from_millis(50);
 
-/// Starts all servers, then a process with all of them alive, then one with some dead.
+/// Starts all servers, then a process with all of them alive, then one with some dead, if any are to be.
 pub(super) async fn measure(
     binary: &Path,
     count: usize,
     dead: usize,
     scale: Scale,
-) -> anyhow::Result<Vec<ClustersRun>> {
+    results: &mut Results,
+) -> anyhow::Result<()> {
     crate::progress(&format!("filling {count} clusters"));
     let mut apis = Vec::with_capacity(count);
     for number in 0..count {
@@ -31,9 +32,10 @@ pub(super) async fn measure(
         cluster(number).fill(&api);
         apis.push(api);
     }
-    let mut runs = Vec::new();
-    for dead in [0, dead] {
-        crate::progress(&format!("{count} clusters, {dead} of them dead"));
+    let rounds: &[usize] = if dead == 0 { &[0] } else { &[0, dead] };
+    for &dead in rounds {
+        let what = format!("{count} clusters, {dead} of them dead");
+        crate::progress(&what);
         // The last ones die: half of them refuse connections, half accept them and never answer.
         for (number, api) in apis.iter_mut().rev().take(dead).enumerate() {
             if number.is_multiple_of(2) {
@@ -42,9 +44,10 @@ pub(super) async fn measure(
                 api.faults().add(Rule::new(Fault::Hang));
             }
         }
-        runs.push(run(binary, &apis, dead, scale).await?);
+        let run = run(binary, &apis, dead, scale).await;
+        crate::keep(run, &mut results.clusters, what, &mut results.failures);
     }
-    Ok(runs)
+    Ok(())
 }
 
 fn cluster(number: usize) -> Cluster {
