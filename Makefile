@@ -61,6 +61,19 @@ bench: plugins ## Measure what the design promises, as JSON and a table (needs R
 	cargo build --release --locked -p periplus -p periplus-kube-api -p periplus-bench
 	$(TARGET_DIR)/release/periplus-bench $(BENCH)
 
+.PHONY: bench-kubernetes bench-peers bench-page
+bench-kubernetes: ## Measure Kubernetes discovery with 10,000 and 100,000 Pods, and 300 clusters (needs Rust)
+	cargo build --release --locked -p periplus -p periplus-bench
+	ulimit -n $$(ulimit -Hn); $(TARGET_DIR)/release/periplus-bench kubernetes $(BENCH)
+
+bench-peers: ## Measure Prometheus and Periplus in turn on a real kube-apiserver (needs Rust, Go 1.26)
+	tests/e2e/build.sh
+	cargo build --release --locked -p periplus -p periplus-bench
+	$(TARGET_DIR)/release/periplus-bench peers --build tests/e2e/.build $(BENCH)
+
+bench-page: ## Write what the two measured last into docs/benchmarks.md, with plots (needs Rust)
+	cargo run --quiet --release --locked -p periplus-bench -- page --json target/bench-kubernetes.json --json target/bench-peers.json
+
 fmt: ## Format everything
 	cargo fmt --all
 	cargo fmt --all --manifest-path plugins/Cargo.toml

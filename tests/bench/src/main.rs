@@ -7,9 +7,19 @@
 //! ```text
 //! this process: KubeApi --list, watch--> periplus (child) <--GET /sd/pods-- this process
 //! ```
+//!
+//! The subcommands `kubernetes` and `peers` measure Kubernetes discovery alone, at full size and beside
+//! Prometheus; `page` makes the page of their results.
 
 mod client;
 mod cluster;
+mod follower;
+mod jobs;
+mod kubernetes;
+mod machine;
+mod metrics;
+mod page;
+mod peers;
 mod pipeline;
 mod plugins;
 mod process;
@@ -17,10 +27,11 @@ mod relabel;
 mod report;
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use clap::Parser;
+use clap::{Parser, Subcommand};
+use serde::Serialize;
 
 use crate::report::Report;
 
@@ -30,8 +41,10 @@ static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 /// Measures Periplus on this machine.
 #[derive(Debug, Parser)]
-#[command(version)]
+#[command(version, args_conflicts_with_subcommands = true)]
 struct Arguments {
+    #[command(subcommand)]
+    benchmark: Option<Benchmark>,
     /// Number of Pods in the cluster, each of 8.6 KB
     #[arg(long, default_value_t = 10_000)]
     pods: usize,
@@ -58,6 +71,14 @@ struct Arguments {
     /// Where to write the figures as JSON; the table goes to the standard output
     #[arg(long, value_name = "FILE", default_value = "target/bench.json")]
     json: PathBuf,
+}
+
+/// Benchmarks that are runs of their own.
+#[derive(Debug, Subcommand)]
+enum Benchmark {
+    Kubernetes(kubernetes::Arguments),
+    Peers(peers::Arguments),
+    Page(page::Arguments),
 }
 
 /// What can be measured.
@@ -96,13 +117,28 @@ fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
     // Fails only when a provider is there already, which is as good.
     let _ = rustls::crypto::ring::default_provider().install_default();
+    match &arguments.benchmark {
+        Some(Benchmark::Kubernetes(arguments)) => {
+            let results = runtime()?.block_on(kubernetes::measure(arguments))?;
+            finish(&arguments.json, &results, &kubernetes::table(&results)?)?;
+            return complete(&results.failures);
+        }
+        Some(Benchmark::Peers(arguments)) => {
+            peers::isolate()?;
+            let results = runtime()?.block_on(peers::measure(arguments))?;
+            finish(&arguments.json, &results, &peers::table(&results)?)?;
+            return complete(&results.failures);
+        }
+        Some(Benchmark::Page(arguments)) => return page::write(arguments),
+        None => {}
+    }
     let scale = Scale::of(&arguments);
     let runs = |part| arguments.only.is_empty() || arguments.only.contains(&part);
     let mut report = Report::new(arguments.quick);
     // The cluster first: what the others leave behind in memory would disturb nothing of it, but
     // their runtimes would share the processors.
     if runs(Part::Cluster) {
-        let periplus = host_binary(&arguments)?;
+        let periplus = host_binary(arguments.periplus.as_deref())?;
         runtime()?.block_on(cluster::measure(&periplus, scale, &mut report))?;
     }
     if runs(Part::Relabel) {
@@ -114,10 +150,7 @@ fn main() -> anyhow::Result<()> {
     if runs(Part::Plugins) {
         runtime()?.block_on(plugins::measure(&arguments.plugins, scale, &mut report))?;
     }
-    write_json(&arguments.json, &report)?;
-    let mut out = std::io::stdout().lock();
-    writeln!(out, "{report}\nJSON: {}", arguments.json.display())?;
-    Ok(())
+    finish(&arguments.json, &report, &report.to_string())
 }
 
 // === impl Scale ===
@@ -149,9 +182,10 @@ impl Scale {
     }
 }
 
-fn host_binary(arguments: &Arguments) -> anyhow::Result<PathBuf> {
-    let path = match &arguments.periplus {
-        Some(path) => path.clone(),
+/// The host as named, else beside this program.
+fn host_binary(named: Option<&Path>) -> anyhow::Result<PathBuf> {
+    let path = match named {
+        Some(path) => path.to_owned(),
         None => std::env::current_exe()?.with_file_name("periplus"),
     };
     let built = path.is_file();
@@ -172,11 +206,48 @@ fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
         .context("failed to start a runtime")
 }
 
-fn write_json(path: &std::path::Path, report: &Report) -> anyhow::Result<()> {
-    let context = || format!("failed to write `{}`", path.display());
-    if let Some(folder) = path.parent() {
+/// Says what is being done, to whoever waits for minutes.
+fn progress(line: &str) {
+    // With nobody listening there is nothing to say.
+    let _ = writeln!(std::io::stderr(), "{line}");
+}
+
+/// Keeps a result, or else why there is none: one part that fails must not cost what the others measured.
+fn keep<T>(
+    result: anyhow::Result<T>,
+    results: &mut Vec<T>,
+    what: String,
+    failures: &mut Vec<String>,
+) {
+    match result {
+        Ok(result) => results.push(result),
+        Err(error) => {
+            let failure = format!("{what}: {error:#}");
+            progress(&format!("FAILED  {failure}"));
+            failures.push(failure);
+        }
+    }
+}
+
+/// Fails if anything could not be measured.
+fn complete(failures: &[String]) -> anyhow::Result<()> {
+    anyhow::ensure!(
+        failures.is_empty(),
+        "not everything was measured:\n{}",
+        failures.join("\n")
+    );
+    Ok(())
+}
+
+/// Writes the figures as JSON, and then the table for people.
+fn finish(json: &Path, figures: &impl Serialize, table: &str) -> anyhow::Result<()> {
+    let context = || format!("failed to write `{}`", json.display());
+    if let Some(folder) = json.parent() {
         std::fs::create_dir_all(folder).with_context(context)?;
     }
-    let text = serde_json::to_string_pretty(report)? + "\n";
-    std::fs::write(path, text).with_context(context)
+    let text = serde_json::to_string_pretty(figures)? + "\n";
+    std::fs::write(json, text).with_context(context)?;
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{table}\nJSON: {}", json.display())?;
+    Ok(())
 }

@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
@@ -18,6 +18,13 @@ const LONGEST_START: Duration = Duration::from_mins(1);
 pub(crate) struct Host {
     child: Child,
     pub(crate) address: SocketAddr,
+}
+
+/// Another program with a log file. Dropping it ends the process.
+pub(crate) struct Daemon {
+    child: Child,
+    name: &'static str,
+    log: PathBuf,
 }
 
 /// What a process has used.
@@ -78,6 +85,47 @@ impl Drop for Host {
     }
 }
 
+// === impl Daemon ===
+
+impl Daemon {
+    /// Starts a program; what it prints goes to `NAME.log` in a folder.
+    pub(crate) fn start(
+        name: &'static str,
+        program: &Path,
+        arguments: &[String],
+        folder: &Path,
+    ) -> anyhow::Result<Self> {
+        let log = folder.join(format!("{name}.log"));
+        let file = std::fs::File::create(&log)?;
+        let mut command = Command::new(program);
+        command.args(arguments).stdin(Stdio::null());
+        command.stdout(file.try_clone()?).stderr(file);
+        let what = || format!("failed to start `{}`", program.display());
+        let child = command.spawn().with_context(what)?;
+        Ok(Self { child, name, log })
+    }
+
+    /// Fails if it has ended, with what it said.
+    pub(crate) fn check(&mut self) -> anyhow::Result<()> {
+        if let Some(status) = self.child.try_wait()? {
+            let log = std::fs::read_to_string(&self.log).unwrap_or_default();
+            bail!("{} has ended: {status}\n{log}", self.name);
+        }
+        Ok(())
+    }
+
+    pub(crate) fn usage(&self) -> anyhow::Result<Usage> {
+        Usage::of(&self.child.id().to_string())
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
 /// Finds the address in the log, and reads on: a full pipe would hold up the host.
 fn read_log(log: impl std::io::Read, found: &mpsc::Sender<Result<SocketAddr, String>>) {
     let mut all = String::new();
@@ -107,6 +155,15 @@ impl Usage {
     /// The processor time since an earlier reading.
     pub(crate) fn cpu_since(&self, earlier: &Self) -> Duration {
         self.cpu.saturating_sub(earlier.cpu)
+    }
+
+    /// Of a process that has not begun.
+    pub(crate) fn none() -> Self {
+        Self {
+            cpu: Duration::ZERO,
+            resident: 0,
+            peak: 0,
+        }
     }
 
     /// Of this process.
@@ -143,4 +200,18 @@ impl Usage {
             peak: bytes("VmHWM:"),
         })
     }
+}
+
+/// The time that all processors of the machine were busy, whoever kept them so.
+pub(crate) fn machine_busy() -> anyhow::Result<Duration> {
+    let stat = std::fs::read_to_string("/proc/stat").context("failed to read `/proc/stat`")?;
+    let line = stat.lines().next().unwrap_or_default();
+    let fields: Vec<u64> = line
+        .split_whitespace()
+        .skip(1)
+        .map_while(|field| field.parse().ok())
+        .collect();
+    // user, nice, system, idle, iowait, irq, softirq: all but the two that wait.
+    let ticks: u64 = [0, 1, 2, 5, 6].iter().filter_map(|i| fields.get(*i)).sum();
+    Ok(Duration::from_secs_f64(ticks as f64 / TICKS_PER_SECOND))
 }

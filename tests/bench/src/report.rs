@@ -64,17 +64,27 @@ impl Report {
     /// Middle and tail of many timings.
     pub(crate) fn add_times(&mut self, part: &'static str, name: &str, times: &mut [Duration]) {
         times.sort_unstable();
-        let at = |share: f64| {
-            let index = ((times.len() as f64 * share) as usize).min(times.len().saturating_sub(1));
-            times
-                .get(index)
-                .map_or(f64::NAN, |time| time.as_secs_f64() * 1e6)
-        };
+        let at = |share: f64| quantile(times, share) * 1e6;
         let (middle, tail, last) = (at(0.5), at(0.99), at(1.0));
         self.add(part, format!("{name}, p50"), middle, "us");
         self.add(part, format!("{name}, max"), last, "us");
         // Last, since aims are of the tail.
         self.add(part, format!("{name}, p99"), tail, "us");
+    }
+}
+
+/// The time that this share of them does not exceed, in seconds; the times are in order.
+pub(crate) fn quantile(times: &[Duration], share: f64) -> f64 {
+    let index = ((times.len() as f64 * share) as usize).min(times.len().saturating_sub(1));
+    times.get(index).map_or(f64::NAN, Duration::as_secs_f64)
+}
+
+/// As many digits as say something.
+pub(crate) fn digits(value: f64) -> usize {
+    match value.abs() {
+        large if large >= 1000.0 => 0,
+        medium if medium >= 10.0 => 1,
+        _ => 3,
     }
 }
 
@@ -101,11 +111,7 @@ impl fmt::Display for Report {
             let Figure {
                 name, value, unit, ..
             } = figure;
-            let digits = match value.abs() {
-                large if large >= 1000.0 => 0,
-                medium if medium >= 10.0 => 1,
-                _ => 3,
-            };
+            let digits = digits(*value);
             write!(f, "  {name:<width$}  {value:>12.digits$} {unit:<6}")?;
             if let Some(aim) = figure.aim {
                 write!(f, "  (aim: {aim})")?;

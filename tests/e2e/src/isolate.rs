@@ -27,9 +27,10 @@ pub fn enter() -> anyhow::Result<Isolation> {
         anyhow::ensure!(up.success(), "`ip link set lo up` failed");
         return Ok(Isolation::Namespace);
     }
-    // A process namespace too where it can be had: then nothing outlives the harness.
+    // A process namespace too where it can be had: then nothing outlives the harness. Its own `/proc` makes
+    // the numbers of children name them there.
     let attempts: [&[&str]; 4] = [
-        &["--net", "--pid", "--fork", "--kill-child"],
+        &["--net", "--pid", "--fork", "--kill-child", "--mount-proc"],
         &["--net"],
         &[
             "--net",
@@ -38,6 +39,7 @@ pub fn enter() -> anyhow::Result<Isolation> {
             "--pid",
             "--fork",
             "--kill-child",
+            "--mount-proc",
         ],
         &["--net", "--user", "--map-root-user"],
     ];

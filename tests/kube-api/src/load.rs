@@ -2,6 +2,11 @@
 //!
 //! Everything follows from the seed: the same seed gives the same objects and the same sequence of changes.
 
+mod baseline;
+mod change;
+mod cluster;
+mod managed;
+mod objects;
 mod pod;
 
 use std::time::Duration;
@@ -11,6 +16,8 @@ use serde_json::{Value, json};
 use crate::KubeApi;
 use crate::write::timestamp;
 
+pub use change::{Change, Name};
+pub use cluster::{Cluster, ENDPOINTS_PER_SLICE, PROBES, PodRef};
 pub use pod::pod;
 
 /// What to fill a server with.
@@ -250,6 +257,12 @@ impl Random {
             b >> 52,
             b & 0xffff_ffff_ffff
         )
+    }
+
+    /// 64 hexadecimal digits.
+    pub(crate) fn digest(&mut self) -> String {
+        let [a, b, c, d] = [self.next(), self.next(), self.next(), self.next()];
+        format!("{a:016x}{b:016x}{c:016x}{d:016x}")
     }
 
     /// Letters and digits as they end generated names.
