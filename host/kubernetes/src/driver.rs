@@ -64,6 +64,9 @@ pub(crate) struct Driver<R, C> {
     intake: Intake<R, C>,
     /// The stream that showed the last state, to be watched on.
     open: Option<OpenWatch>,
+    /// A list is complete, and whether it can be followed is not known yet. Who may list and not
+    /// watch would otherwise show a state that never changes as if all were well.
+    unconfirmed: bool,
     /// When the consumer was told that the server answers; `None` since it did not.
     answered: Option<Instant>,
     gate: Arc<Semaphore>,
@@ -90,6 +93,7 @@ impl<R: Resource, C: Consumer> Driver<R, C> {
             intake: Intake::new(resource, kept, metrics.clone()),
             metrics,
             open: None,
+            unconfirmed: false,
             answered: None,
             gate,
             backoff: Backoff::default(),
@@ -129,7 +133,7 @@ impl<R: Resource, C: Consumer> Driver<R, C> {
         }
         if let Some(version) = complete {
             self.intake.complete(&version);
-            self.intake.kept().consumer.synced();
+            self.unconfirmed = true;
         }
         if let Some(problem) = problem {
             tracing::warn!(collection = %self.collection, problem = problem.text, "Kubernetes request failed");

@@ -96,24 +96,23 @@ impl Follower {
             self.view.apply(kind, &key, record.as_ref());
         }
         for place in synced {
-            self.missing.remove(&place);
+            if self.missing.remove(&place) {
+                self.reports[place].arrived();
+            }
         }
         // Half of a join would show targets without their metadata, or none at all.
-        if !self.missing.is_empty() {
+        if self.view.has_joins() && !self.missing.is_empty() {
             return;
         }
-        loop {
-            let derived = self.view.take();
-            if derived.is_empty() {
-                break;
-            }
+        while self.view.is_pending() {
+            let derived = self.view.take(GROUPS_PER_TURN);
             if let Some(observed) = observed {
                 self.updates.observed_at(observed);
             }
             self.hand_over(derived);
             tokio::task::yield_now().await;
         }
-        if !std::mem::replace(&mut self.is_synced, true) {
+        if self.missing.is_empty() && !std::mem::replace(&mut self.is_synced, true) {
             for report in &self.reports {
                 report.synced();
             }

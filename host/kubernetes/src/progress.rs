@@ -26,14 +26,20 @@ struct State {
     watches: BTreeMap<u64, WatchStatus>,
     /// Watches may still be added: nothing is decided yet.
     is_open: bool,
-    /// From now on a watch that fails is not waited for, if any other has delivered.
+    /// From now on a watch that fails, or was never answered, is not waited for, if any other has
+    /// delivered.
     goes_on_without_failing: bool,
 }
 
 struct WatchStatus {
     /// Such as ``list of `pods` in `team-a` ``.
     what: String,
+    /// Its first state has come.
+    arrived: bool,
+    /// Its first state was delivered, and so was that of all others that it is joined with.
     synced: bool,
+    /// The server answered at least once.
+    answered: bool,
     problem: Option<String>,
 }
 
@@ -52,15 +58,6 @@ impl Progress {
         })
     }
 
-    /// A provider with one watch, for tests of that.
-    #[cfg(test)]
-    pub(crate) fn of_one(updates: Updates) -> WatchReport {
-        let progress = Self::new(updates);
-        let report = progress.watch("list of `pods`".to_owned());
-        progress.all_named();
-        report
-    }
-
     /// A further watch; `what` names the first thing that it has to do.
     pub(crate) fn watch(self: &Arc<Self>, what: String) -> WatchReport {
         let mut state = self.lock();
@@ -68,7 +65,9 @@ impl Progress {
         state.next += 1;
         let status = WatchStatus {
             what,
+            arrived: false,
             synced: false,
+            answered: false,
             problem: None,
         };
         state.watches.insert(id, status);
@@ -84,7 +83,8 @@ impl Progress {
         self.change(|state| state.is_open = false);
     }
 
-    /// From now on what fails is not waited for, as long as something has delivered.
+    /// From now on what fails, or has no answer yet, is not waited for, as long as something has
+    /// delivered.
     pub(crate) fn go_on_without_failing(&self) {
         self.change(|state| state.goes_on_without_failing = true);
     }
@@ -104,9 +104,11 @@ impl Progress {
             None if state.watches.values().any(|watch| watch.synced) => self.updates.success(),
             None => {}
         }
-        let waiting = summary(state.watches.values().filter(|it| state.waits_for(it)));
-        let is_known = waiting.is_none() && state.watches.values().any(|watch| watch.synced);
-        self.updates.waiting_for(waiting);
+        let waits = |watch: &&WatchStatus| state.waits_for(watch);
+        let is_known = !state.watches.values().any(|it| waits(&it))
+            && state.watches.values().any(|watch| watch.synced);
+        let missing = state.watches.values().filter(|it| waits(it) && !it.arrived);
+        self.updates.waiting_for(summary(missing));
         if is_known {
             self.updates.synced();
         }
@@ -118,7 +120,7 @@ impl Progress {
 impl State {
     fn waits_for(&self, watch: &WatchStatus) -> bool {
         let is_excused = self.goes_on_without_failing
-            && watch.problem.is_some()
+            && (watch.problem.is_some() || !watch.answered)
             && self.watches.values().any(|watch| watch.synced);
         !watch.synced && !is_excused
     }
@@ -146,6 +148,11 @@ fn summary<'w>(all: impl Iterator<Item = &'w WatchStatus>) -> Option<String> {
 // === impl WatchReport ===
 
 impl WatchReport {
+    /// The first state has come; it cannot be delivered before that of others.
+    pub(crate) fn arrived(&self) {
+        self.change(|watch| watch.arrived = true);
+    }
+
     /// The first state was delivered, groups and all.
     pub(crate) fn synced(&self) {
         self.change(|watch| watch.synced = true);
@@ -153,7 +160,10 @@ impl WatchReport {
 
     /// The server answered.
     pub(crate) fn success(&self) {
-        self.change(|watch| watch.problem = None);
+        self.change(|watch| {
+            watch.answered = true;
+            watch.problem = None;
+        });
     }
 
     /// The server did not answer as it should.

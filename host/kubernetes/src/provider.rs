@@ -25,8 +25,9 @@ const NAMESPACE_RETRY: Duration = Duration::from_secs(5);
 const FOLDER_INTERVAL: Duration = Duration::from_secs(2);
 /// How many looks in a row must miss a cluster until it is gone.
 const MISSED_LOOKS: u32 = 2;
-/// How long clusters that fail are waited for before the others are served without them.
-const FAILING_CLUSTERS: Duration = Duration::from_secs(15);
+/// How long clusters that fail, or do not answer, are waited for before the others are served
+/// without them.
+const FAILING_CLUSTERS: Duration = Duration::from_secs(10);
 
 /// Where a section looks.
 pub(crate) enum Place {
@@ -51,6 +52,8 @@ struct Fleet {
     updates: Updates,
     progress: Arc<Progress>,
     running: BTreeMap<String, Member>,
+    /// Folders that could not be read when they were last looked at.
+    unreadable: Vec<(String, WatchReport)>,
 }
 
 /// One of many clusters.
@@ -165,6 +168,7 @@ impl Fleet {
             updates,
             progress,
             running: BTreeMap::new(),
+            unreadable: Vec::new(),
         }
     }
 
@@ -190,10 +194,7 @@ impl Fleet {
     /// Begins with clusters that are new, and takes back what came of those that are gone. If a
     /// folder could not be read, nothing is taken back.
     async fn adapt(&mut self, found: Found, problems: &[String]) {
-        for problem in problems {
-            tracing::warn!(problem, "Folder of kubeconfigs not read");
-            self.updates.failure(problem);
-        }
+        self.note_unreadable(problems);
         if self.running.is_empty() && found.is_empty() {
             let nothing = "no cluster that the section names is there yet".to_owned();
             let waiting = problems.first().cloned().unwrap_or(nothing);
@@ -223,6 +224,20 @@ impl Fleet {
             }
         }
         self.progress.all_named();
+    }
+
+    /// Folders that cannot be read are said once, and shown as long as it is so.
+    fn note_unreadable(&mut self, problems: &[String]) {
+        self.unreadable
+            .retain(|(known, _)| problems.contains(known));
+        for problem in problems {
+            if !self.unreadable.iter().any(|(known, _)| known == problem) {
+                tracing::warn!(problem, "Folder of kubeconfigs not read");
+                let report = self.progress.watch("clusters".to_owned());
+                report.problem(problem.clone());
+                self.unreadable.push((problem.clone(), report));
+            }
+        }
     }
 
     fn begin(&self, name: &str, access: ClusterAccess) -> Member {

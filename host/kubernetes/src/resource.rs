@@ -3,11 +3,9 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use periplus_config::Role;
-use periplus_core::TargetGroup;
 use serde::Deserialize;
 
-use crate::record::{Reader, Record, Writer};
+use crate::record::{Reader, Writer};
 use crate::wire::OwnerReference;
 
 pub(crate) mod any;
@@ -56,35 +54,6 @@ pub(crate) struct Kind {
     pub(crate) role: &'static str,
     /// What keys of this kind begin with; see [`ObjectKey`].
     pub(crate) key_prefix: Cow<'static, str>,
-}
-
-/// A kind of object that becomes target groups of its own.
-pub(crate) trait GroupSource: Resource {
-    /// The target group of an object; without targets if there is nothing to scrape (yet).
-    fn group(key: &ObjectKey, record: &Record) -> Option<TargetGroup>;
-
-    /// The kind as a value.
-    fn new() -> Self;
-}
-
-impl GroupSource for pod::Pod {
-    fn group(key: &ObjectKey, record: &Record) -> Option<TargetGroup> {
-        Some(crate::view::lone_group(Role::Pod, key, record))
-    }
-
-    fn new() -> Self {
-        Self::default()
-    }
-}
-
-impl GroupSource for node::Node {
-    fn group(key: &ObjectKey, record: &Record) -> Option<TargetGroup> {
-        Some(crate::view::lone_group(Role::Node, key, record))
-    }
-
-    fn new() -> Self {
-        Self::default()
-    }
 }
 
 /// The owner that manages an object; empty where there is none.

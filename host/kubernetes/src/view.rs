@@ -196,29 +196,34 @@ impl View {
         }
     }
 
+    /// Whether changes wait to be derived.
+    pub(crate) fn is_pending(&self) -> bool {
+        match &self.state {
+            State::Alone(alone) => alone.is_pending(),
+            State::Attaching(attaching) => attaching.is_pending(),
+            State::Backends(backends) => backends.is_pending(),
+        }
+    }
+
+    /// Whether a group shows something of other objects.
+    pub(crate) fn has_joins(&self) -> bool {
+        !self.joined.is_empty()
+    }
+
     /// Derives what the changes since the last call touch, and nothing else; in no order, each
     /// source once. A group that is what it was is left out, but for those that show nothing of
     /// other objects: of them nothing is kept here, and equal records do not come twice.
-    pub(crate) fn take(&mut self) -> Vec<Derived> {
+    /// At most about `limit` groups, so that a first state need not be there twice at once; call
+    /// again while [`View::is_pending`].
+    pub(crate) fn take(&mut self, limit: usize) -> Vec<Derived> {
         let (groups, derived) = match &mut self.state {
-            State::Alone(alone) => alone.take(),
-            State::Attaching(attaching) => attaching.take(),
-            State::Backends(backends) => backends.take(),
+            State::Alone(alone) => alone.take(limit),
+            State::Attaching(attaching) => attaching.take(limit),
+            State::Backends(backends) => backends.take(limit),
         };
         self.metrics.derived_groups(self.role, derived);
         groups
     }
-}
-
-/// The group of an object by itself.
-pub(crate) fn lone_group(role: Role, key: &ObjectKey, record: &Record) -> TargetGroup {
-    let spec = ViewSpec {
-        role: ViewRole::Builtin(role),
-        attach: AttachMetadata::default(),
-        drop_annotations: AnnotationFilter::default(),
-        cluster: None,
-    };
-    object::group(&spec, key, record, &object::Attached::default())
 }
 
 #[cfg(test)]

@@ -94,6 +94,11 @@ impl ApiError {
         }
     }
 
+    /// Whether a permission is missing.
+    pub(crate) fn is_forbidden(&self) -> bool {
+        self.refusal().is_some_and(|refusal| refusal.code == 403)
+    }
+
     /// Whether the version or the page that was asked for is gone.
     pub(crate) fn is_expired(&self) -> bool {
         self.refusal().is_some_and(Refusal::is_expired)
@@ -137,7 +142,8 @@ impl Refusal {
 
     /// Whether the version that was asked for lies in the server's future, as after a restore.
     pub(crate) fn is_too_new(&self) -> bool {
-        self.message.starts_with("Too large resource version")
+        // The server says `Timeout: Too large resource version: 9, current: 3`.
+        self.message.contains("Too large resource version")
     }
 }
 

@@ -161,7 +161,7 @@ impl From<&ApiError> for Problem {
     fn from(error: &ApiError) -> Self {
         Self {
             text: error.to_string(),
-            is_forbidden: error.refusal().is_some_and(|refusal| refusal.code == 403),
+            is_forbidden: error.is_forbidden(),
         }
     }
 }

@@ -10,7 +10,7 @@ use super::intake::Cursor;
 use super::state::{Outcome, Streaming, WatchEnd, Watching};
 use super::turn::Turn;
 use super::{Consumer, Driver};
-use crate::api::{Body, Call};
+use crate::api::{ApiError, Body, Call};
 use crate::frame::Lines;
 use crate::resource::Resource;
 
@@ -194,7 +194,13 @@ impl<R: Resource, C: Consumer> Driver<R, C> {
             resource_version,
             timeout,
         };
-        let body = self.send(call).await.map_err(WatchEnd::NotOpened)?;
+        let opened = self.send(call).await;
+        let is_forbidden = opened.as_ref().is_err_and(ApiError::is_forbidden);
+        if self.unconfirmed && !is_forbidden {
+            self.unconfirmed = false;
+            self.intake.kept().consumer.synced();
+        }
+        let body = opened.map_err(WatchEnd::NotOpened)?;
         // After a watch that failed by an event, being open again says little.
         if watching.is_fresh() {
             self.answered();

@@ -66,12 +66,34 @@ fn what_fails_is_waited_for_until_told_otherwise() {
     let (progress, watches, probe) = begin(3);
     watches[0].problem("unreachable".to_owned());
     watches[1].synced();
+    watches[2].success();
     progress.go_on_without_failing();
-    assert!(!probe.status().synced, "one still has a chance");
+    assert!(!probe.status().synced, "one is being read");
     watches[2].synced();
     let status = probe.status();
     assert!(status.synced);
     assert!(status.last_error.is_some(), "and what fails is still said");
+}
+
+#[test]
+fn who_never_answers_is_not_waited_for_either() {
+    let (progress, watches, probe) = begin(2);
+    watches[1].synced();
+    assert!(!probe.status().synced);
+    progress.go_on_without_failing();
+    assert!(probe.status().synced);
+}
+
+#[test]
+fn what_has_come_is_not_named_though_it_waits_for_others() {
+    let (_progress, watches, probe) = begin(2);
+    watches[0].arrived();
+    let status = probe.status();
+    assert!(!status.synced);
+    assert_eq!(
+        status.waiting_for.as_deref(),
+        Some("list of `pods` in `ns1`")
+    );
 }
 
 #[test]

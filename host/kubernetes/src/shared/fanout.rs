@@ -66,6 +66,7 @@ impl Fanout {
         }
     }
 
+    #[cfg(test)]
     pub(super) fn is_idle(&self) -> bool {
         self.readers.is_empty()
     }

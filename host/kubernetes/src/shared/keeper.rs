@@ -111,17 +111,12 @@ impl Keeper {
         }
         let mut is_waiting = false;
         let watches = &self.watches;
-        for ((id, placed), planned) in self.readers.iter_mut().zip(planned) {
+        for ((id, placed), planned) in self.readers.iter_mut().zip(&planned) {
             is_waiting |= !placed.go_to(*id, planned, watches);
         }
-        let needed: HashSet<&Need> = self
-            .readers
-            .values()
-            .filter_map(|it| it.at.as_ref())
-            .collect();
-        self.watches.retain(|need, running| {
-            needed.contains(need) || !running.kept.lock().consumer.is_idle()
-        });
+        let taken = self.readers.values().filter_map(|it| it.at.as_ref());
+        let needed: HashSet<&Need> = taken.chain(&planned).collect();
+        self.watches.retain(|need, _| needed.contains(need));
         is_waiting
     }
 
@@ -187,11 +182,11 @@ impl Keeper {
 
 impl Placed {
     /// Goes to the planned watch; false if that is not possible yet.
-    fn go_to(&mut self, id: u64, planned: Need, watches: &HashMap<Need, Running>) -> bool {
-        if self.at.as_ref() == Some(&planned) {
+    fn go_to(&mut self, id: u64, planned: &Need, watches: &HashMap<Need, Running>) -> bool {
+        if self.at.as_ref() == Some(planned) {
             return true;
         }
-        let Some(new) = watches.get(&planned) else {
+        let Some(new) = watches.get(planned) else {
             return false;
         };
         let Joining {
@@ -200,7 +195,7 @@ impl Placed {
             inbox,
             report,
         } = &self.joining;
-        let filter = Filter::between(&planned, need);
+        let filter = Filter::between(planned, need);
         match self.at.as_ref().and_then(|at| watches.get(at)) {
             Some(old) => {
                 if !hand_over(id, need.kind.object_kind(), filter, &old.kept, &new.kept) {
@@ -215,7 +210,7 @@ impl Placed {
                 consumer.join(reader, store);
             }
         }
-        self.at = Some(planned);
+        self.at = Some(planned.clone());
         true
     }
 }

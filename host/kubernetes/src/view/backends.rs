@@ -129,10 +129,16 @@ impl Backends {
     }
 
     /// What changed, and how many groups were derived for it.
-    pub(super) fn take(&mut self) -> (Vec<Derived>, usize) {
+    pub(super) fn is_pending(&self) -> bool {
+        !(self.gone.is_empty() && self.pending.is_empty())
+    }
+
+    pub(super) fn take(&mut self, limit: usize) -> (Vec<Derived>, usize) {
         let spec = &self.spec;
-        let mut groups: Vec<Derived> = self.gone.drain().map(|key| gone(spec, &key)).collect();
-        let pending = std::mem::take(&mut self.pending);
+        let gone_now = self.gone.extract_if(|_| true).take(limit);
+        let mut groups: Vec<Derived> = gone_now.map(|key| gone(spec, &key)).collect();
+        let room = limit - groups.len();
+        let pending: Vec<_> = self.pending.extract_if(|_, _| true).take(room).collect();
         let derived = pending.len();
         groups.extend(
             pending

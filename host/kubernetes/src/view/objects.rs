@@ -74,13 +74,20 @@ impl Alone {
     }
 
     /// What changed, and how many groups were derived for it.
-    pub(super) fn take(&mut self) -> (Vec<Derived>, usize) {
+    pub(super) fn is_pending(&self) -> bool {
+        !self.pending.is_empty()
+    }
+
+    pub(super) fn take(&mut self, limit: usize) -> (Vec<Derived>, usize) {
         let spec = &self.spec;
-        let pending = std::mem::take(&mut self.pending);
-        let derived = pending.values().filter(|record| record.is_some()).count();
-        let groups = pending.iter().map(|(key, record)| match record {
-            Some(record) => derive(spec, key, record, Attached::default()),
-            None => gone(spec, key),
+        let pending = self.pending.extract_if(|_, _| true).take(limit);
+        let mut derived = 0;
+        let groups = pending.map(|(key, record)| match record {
+            Some(record) => {
+                derived += 1;
+                derive(spec, &key, &record, Attached::default())
+            }
+            None => gone(spec, &key),
         });
         (groups.collect(), derived)
     }
@@ -132,11 +139,19 @@ impl Attaching {
     }
 
     /// What changed, and how many groups were derived for it.
-    pub(super) fn take(&mut self) -> (Vec<Derived>, usize) {
+    pub(super) fn is_pending(&self) -> bool {
+        !(self.gone.is_empty() && self.pending.is_empty())
+    }
+
+    pub(super) fn take(&mut self, limit: usize) -> (Vec<Derived>, usize) {
         let spec = &self.spec;
-        let mut groups: Vec<Derived> = self.gone.drain().map(|key| gone(spec, &key)).collect();
-        let derived = self.pending.len();
-        for number in self.pending.drain() {
+        // Objects that are gone first: one of the same name may be among the others.
+        let gone_now = self.gone.extract_if(|_| true).take(limit);
+        let mut groups: Vec<Derived> = gone_now.map(|key| gone(spec, &key)).collect();
+        let room = limit - groups.len();
+        let pending: Vec<u32> = self.pending.extract_if(|_| true).take(room).collect();
+        let derived = pending.len();
+        for number in pending {
             let Some(slot) = self.objects.get_mut(number) else {
                 continue;
             };

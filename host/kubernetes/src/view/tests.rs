@@ -112,7 +112,12 @@ impl Bench {
     /// The sources of the groups that changed, sorted.
     fn take(&mut self) -> Vec<String> {
         let mut sources = Vec::new();
-        for Derived { group, origin } in self.view.take() {
+        let mut derived = Vec::new();
+        while self.view.is_pending() {
+            // In parts, as followers take them.
+            derived.extend(self.view.take(2));
+        }
+        for Derived { group, origin } in derived {
             if let Some(origin) = origin {
                 assert_eq!(origin.derive(), *group);
             }

@@ -8,7 +8,8 @@ use std::time::Duration;
 use periplus_config::{KubernetesResourceSection, KubernetesSection, Role};
 use periplus_discovery::{Discoverer, Updates, UpdatesProbe};
 use periplus_kube_api::KubeApi;
-use periplus_kubernetes::{KubernetesMechanism, KubernetesOptions};
+use periplus_kubernetes::{KubernetesMechanism, KubernetesMetrics, KubernetesOptions};
+use prometheus_client::registry::Registry;
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -20,6 +21,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 pub(crate) struct World {
     pub(crate) folder: tempfile::TempDir,
     mechanism: KubernetesMechanism,
+    registry: Registry,
 }
 
 /// A provider at work.
@@ -38,10 +40,25 @@ impl World {
             // The binary does this; an error says that it is done.
             let _ = rustls::crypto::ring::default_provider().install_default();
         });
+        let mut registry = Registry::default();
+        let options = KubernetesOptions {
+            metrics: KubernetesMetrics::register(&mut registry),
+            ..KubernetesOptions::default()
+        };
         Self {
             folder: tempfile::tempdir().unwrap(),
-            mechanism: KubernetesMechanism::new(KubernetesOptions::default()),
+            mechanism: KubernetesMechanism::new(options),
+            registry,
         }
+    }
+
+    /// The value of a counter of this process, such as `name{label="value"}`.
+    pub(crate) fn metric(&self, name: &str) -> u64 {
+        let mut text = String::new();
+        prometheus_client::encoding::text::encode(&mut text, &self.registry).unwrap();
+        let mut lines = text.lines().filter_map(|line| line.rsplit_once(' '));
+        let found = lines.find(|(found, _)| *found == name);
+        found.map_or(0, |(_, value)| value.parse().unwrap())
     }
 
     /// A file with this content in the folder.

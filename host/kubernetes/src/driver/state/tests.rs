@@ -197,7 +197,7 @@ fn a_server_that_is_away_costs_no_list_however_long() {
 fn a_version_that_the_server_does_not_take_is_listed_again() {
     let too_new = ApiError::Refused(Refusal {
         code: 504,
-        message: "Too large resource version: 9, current: 3".to_owned(),
+        message: "Timeout: Too large resource version: 9, current: 3".to_owned(),
         ..Refusal::default()
     });
     for error in [refused(400), refused(404), refused(422), too_new] {

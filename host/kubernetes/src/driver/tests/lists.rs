@@ -297,3 +297,15 @@ async fn a_body_that_never_ends_is_given_up() {
     assert!(run.times()[1] >= PAGE_TIME);
     assert!(run.status.synced);
 }
+
+#[tokio::test(start_paused = true)]
+async fn who_may_list_and_not_watch_is_not_synced() {
+    for (answers, synced) in [
+        (vec![list(10, &[]), Answer::Refused(403)], false),
+        (vec![list(10, &[]), Answer::Refused(500)], true),
+        (vec![list(10, &[]), Answer::Refused(403), watch(&[])], true),
+    ] {
+        let run = run_for(SHORT, answers).await;
+        assert_eq!(run.status.synced, synced, "{:?}", run.shape());
+    }
+}
