@@ -170,6 +170,16 @@ impl<'a> Reader<'a> {
         Reader(block)
     }
 
+    /// How many blocks or strings are left, if there is nothing else.
+    pub(crate) fn block_count(mut self) -> usize {
+        let mut count = 0;
+        while !self.is_empty() {
+            self.block();
+            count += 1;
+        }
+        count
+    }
+
     /// The next pairs. They must not be followed by anything: they are not read over.
     pub(crate) fn pairs(mut self) -> PairIter<'a> {
         PairIter {

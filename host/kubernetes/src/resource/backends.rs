@@ -106,6 +106,11 @@ impl<'a> Subset<'a> {
         })
     }
 
+    /// How many backends it has.
+    pub(crate) fn backend_count(&self) -> usize {
+        self.backends.block_count()
+    }
+
     /// Its backends.
     pub(crate) fn backends(&self) -> impl Iterator<Item = Backend<'a>> + use<'a> {
         let mut reader = self.backends;
@@ -134,6 +139,11 @@ impl<'a> Backend<'a> {
     pub(crate) fn addresses(&self) -> impl Iterator<Item = &'a str> + use<'a> {
         let mut reader = self.addresses;
         std::iter::from_fn(move || (!reader.is_empty()).then(|| reader.text()))
+    }
+
+    /// How many addresses it has.
+    pub(crate) fn address_count(&self) -> usize {
+        self.addresses.block_count()
     }
 
     /// What is said of it besides.

@@ -38,13 +38,16 @@ pub(super) fn each_row<'a>(
     let mut begin = 0;
     let mut of_subset = |subset: Subset<'a>| {
         let ports: Vec<BackendPort<'a>> = subset.ports().collect();
-        let backends = subset.backends().count();
+        let backends = match flavor {
+            Flavor::Slices => 1,
+            Flavor::Endpoints => subset.backend_count(),
+        };
         for (at, backend) in subset.backends().enumerate() {
             let place = match flavor {
                 Flavor::Slices => Place {
                     first: begin,
                     stride: 1,
-                    len: ports.len() * backend.addresses().count(),
+                    len: ports.len() * backend.address_count(),
                 },
                 Flavor::Endpoints => Place {
                     first: begin + at,

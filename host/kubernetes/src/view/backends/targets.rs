@@ -163,20 +163,15 @@ impl Backends {
                 node.is_some_and(|name| names.contains(name))
                     && change.touches(row.node_key(self.flavor))
             };
+            if is_pod {
+                Seen::note(&mut touched, row, false);
+            }
             if is_pod || is_node() {
                 for (index, labels) in row.place.indexes().zip(self.row_targets(row)) {
                     if targets[index] != labels {
                         targets[index] = labels;
                     }
                 }
-            }
-        });
-        // All backends of a touched Pod, also those whose targets are the same.
-        each_row(self.flavor, &standing.record, |row| {
-            if row.pod().is_some_and(|(_, name)| names.contains(name))
-                && change.touches(row.pod_key())
-            {
-                Seen::note(&mut touched, row, false);
             }
         });
         let hidden = self.patch_hidden(&mut targets, total, standing, Seen::sorted(touched));
