@@ -80,7 +80,7 @@ impl Backends {
     pub(super) fn apply_own(&mut self, key: &ObjectKey, record: Option<&Record>) {
         let Some(record) = record else {
             if let Some((number, slot)) = self.objects.remove(key) {
-                let before = self.shown_keys(key, &slot.record);
+                let before = shown_keys(&self.spec, self.flavor, key, &slot.record);
                 self.shown_by.replace(number, before, Vec::new());
                 self.pending.remove(&number);
                 self.gone.insert(key.clone());
@@ -89,11 +89,19 @@ impl Backends {
             return;
         };
         let (number, before) = self.objects.put(key, record);
-        let before = before.map(|before| self.shown_keys(key, &before));
-        let after = self.shown_keys(key, record);
-        self.shown_by
-            .replace(number, before.unwrap_or_default(), after);
-        self.pending.entry(number).or_default().labels = true;
+        let after = shown_keys(&self.spec, self.flavor, key, record);
+        let change = self.pending.entry(number).or_default();
+        change.labels = true;
+        if let Some(before) = before {
+            let before = shown_keys(&self.spec, self.flavor, key, &before);
+            // What was not shown a moment ago may have changed unseen, though an earlier state,
+            // whose targets are still kept, has shown it.
+            for new in self.shown_by.replace(number, before, after) {
+                change.touch(&ObjectKey::new(&new));
+            }
+        } else {
+            self.shown_by.replace(number, Vec::new(), after);
+        }
         self.gone.remove(key);
         self.warn_of_capacity(key, record);
     }
@@ -152,7 +160,7 @@ impl Backends {
     fn derive(&mut self, number: u32, change: &Change) -> Option<Derived> {
         let slot = self.objects.get(number)?;
         let (key, record, standing) = (&slot.key, &slot.record, slot.state.as_ref());
-        let service = self.service_key(key, record);
+        let service = service_key(self.flavor, key, record);
         let service = service.and_then(|service| self.joined.get(&service));
         let is_left_out = self.flavor == Flavor::Slices && is_left_out(record, service);
         let (targets, hidden) = if is_left_out {
@@ -233,29 +241,6 @@ impl Backends {
         }
     }
 
-    fn service_key(&self, key: &ObjectKey, record: &Record) -> Option<String> {
-        let name = match self.flavor {
-            Flavor::Endpoints => key.name(),
-            Flavor::Slices => record.label(SERVICE_NAME)?,
-        };
-        Some(namespaced_key("svc", key.namespace(), name))
-    }
-
-    /// The keys of the objects of which a group shows something.
-    fn shown_keys(&self, key: &ObjectKey, record: &Record) -> Vec<String> {
-        let mut keys: Vec<String> = self.service_key(key, record).into_iter().collect();
-        if self.spec.attach.namespace {
-            keys.push(cluster_key("namespace", key.namespace()));
-        }
-        rows::each_row(self.flavor, record, |row| {
-            keys.extend(row.pod_key());
-            if self.spec.attach.node {
-                keys.extend(row.node_key(self.flavor));
-            }
-        });
-        keys
-    }
-
     fn warn_of_capacity(&mut self, key: &ObjectKey, record: &Record) {
         if self.flavor == Flavor::Slices {
             return;
@@ -275,4 +260,27 @@ impl Backends {
             );
         }
     }
+}
+
+fn service_key(flavor: Flavor, key: &ObjectKey, record: &Record) -> Option<String> {
+    let name = match flavor {
+        Flavor::Endpoints => key.name(),
+        Flavor::Slices => record.label(SERVICE_NAME)?,
+    };
+    Some(namespaced_key("svc", key.namespace(), name))
+}
+
+/// The keys of the objects of which a group shows something.
+fn shown_keys(spec: &ViewSpec, flavor: Flavor, key: &ObjectKey, record: &Record) -> Vec<String> {
+    let mut keys: Vec<String> = service_key(flavor, key, record).into_iter().collect();
+    if spec.attach.namespace {
+        keys.push(cluster_key("namespace", key.namespace()));
+    }
+    rows::each_row(flavor, record, |row| {
+        keys.extend(row.pod_key());
+        if spec.attach.node {
+            keys.extend(row.node_key(flavor));
+        }
+    });
+    keys
 }

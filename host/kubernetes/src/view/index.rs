@@ -51,8 +51,13 @@ impl<T: Copy + Eq + Hash> Index<T> {
     }
 
     /// Puts a holder under the keys `after` instead of the keys `before`, at the cost of what
-    /// differs.
-    pub(super) fn replace(&mut self, holder: T, mut before: Vec<String>, mut after: Vec<String>) {
+    /// differs; the keys that are new.
+    pub(super) fn replace(
+        &mut self,
+        holder: T,
+        mut before: Vec<String>,
+        mut after: Vec<String>,
+    ) -> Vec<String> {
         before.sort_unstable();
         after.sort_unstable();
         for key in &after {
@@ -65,6 +70,8 @@ impl<T: Copy + Eq + Hash> Index<T> {
                 self.remove(key, holder);
             }
         }
+        after.retain(|key| before.binary_search(key).is_err());
+        after
     }
 
     /// How many keys there are.

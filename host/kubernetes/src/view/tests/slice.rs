@@ -306,6 +306,24 @@ fn one_endpoint_more_keeps_the_targets_of_the_others() {
     assert_eq!(after.targets.len(), 198);
 }
 
+#[test]
+fn a_pod_that_changes_while_its_slice_leaves_it_out_is_seen_when_it_is_back() {
+    for last in [vec![1, 2], vec![1, 2, 3]] {
+        let mut bench = Bench::new(spec(Role::EndpointSlice, ""));
+        bench.put(ObjectKind::EndpointSlice, &of_pods([1, 2]));
+        bench.put(ObjectKind::Pod, &pod(1));
+        bench.take();
+        bench.put(ObjectKind::EndpointSlice, &of_pods([2]));
+        let mut changed = pod(1);
+        changed["metadata"]["labels"]["number"] = json!("one");
+        bench.put(ObjectKind::Pod, &changed);
+        bench.put(ObjectKind::EndpointSlice, &of_pods(last));
+        bench.take();
+        let numbers = bench.target_label(SOURCE, "pod_label_number");
+        assert_eq!(numbers[0].as_deref(), Some("one"));
+    }
+}
+
 /// Whether two sets share their values.
 fn is_same(one: &LabelSet, other: &LabelSet) -> bool {
     let first = |set: &LabelSet| set.iter().next().map(|(_, value)| value.as_ptr());
