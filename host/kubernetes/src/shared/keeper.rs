@@ -70,9 +70,10 @@ impl Keeper {
             }
             let is_waiting = self.settle();
             let again = async {
-                match is_waiting {
-                    true => sleep(HAND_OVER_EVERY).await,
-                    false => std::future::pending().await,
+                if is_waiting {
+                    sleep(HAND_OVER_EVERY).await;
+                } else {
+                    std::future::pending::<()>().await;
                 }
             };
             tokio::select! {
