@@ -101,6 +101,16 @@ impl Collection {
             None => format!("{group_path}/{plural}"),
         }
     }
+
+    /// The resource with its group, as `kubectl` and permissions know it: `pods`, `jobs.batch`.
+    pub(crate) fn qualified(&self) -> String {
+        let group = self.group_path.strip_prefix("/apis/");
+        let group = group.and_then(|rest| rest.split('/').next());
+        match group {
+            Some(group) => format!("{}.{group}", self.plural),
+            None => self.plural.to_string(),
+        }
+    }
 }
 
 impl std::fmt::Display for Collection {
@@ -181,6 +191,17 @@ mod tests {
             namespace: Some("team-a".to_owned()),
             label_selector: Some("app in (a,b),!x".to_owned()),
             field_selector: Some("spec.nodeName=n1".to_owned()),
+        }
+    }
+
+    #[test]
+    fn resources_are_named_with_their_group() {
+        for (group_path, qualified) in [("/api/v1", "pods"), ("/apis/batch/v1", "pods.batch")] {
+            let collection = Collection {
+                group_path: group_path.into(),
+                ..collection()
+            };
+            assert_eq!(collection.qualified(), qualified);
         }
     }
 

@@ -119,6 +119,12 @@ impl<'a> Labels<'a> {
         self.labels.push((Name::Made(name.into()), value.into()));
     }
 
+    /// Adds a label whose name was made before.
+    pub(crate) fn push_named(&mut self, name: &Rc<str>, value: impl Into<Cow<'a, str>>) {
+        let name = Name::Made(Rc::clone(name));
+        self.labels.push((name, value.into()));
+    }
+
     /// Adds annotations, but for those left out, and labels of an object, each with a label that
     /// says that it is there.
     pub(crate) fn push_metadata(

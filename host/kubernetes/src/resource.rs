@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
-use crate::record::{Reader, Writer};
+use crate::record::{Reader, Record, Writer};
 use crate::wire::OwnerReference;
 
 pub(crate) mod any;
@@ -37,6 +37,11 @@ pub(crate) trait Resource: Send + Sync + 'static {
 
     /// Packs what is kept of the object. The names are not part of it: the key holds them.
     fn pack(&self, wire: &Self::Wire<'_>, writer: &mut Writer);
+
+    /// What an operator must know of an object whose record differs from the object.
+    fn remark(&self, _record: &Record) -> Option<&'static str> {
+        None
+    }
 }
 
 /// What a kind of object is called, and where the API server has it.

@@ -13,6 +13,8 @@ mod hot_reload;
 mod json_http;
 #[path = "binary/kubernetes.rs"]
 mod kubernetes;
+#[path = "binary/kubernetes_jobs.rs"]
+mod kubernetes_jobs;
 #[path = "binary/lab.rs"]
 mod lab;
 #[path = "binary/plugins.rs"]

@@ -198,7 +198,10 @@ fn needed(collection: &Collection, call: &Call) -> String {
         Call::List { .. } => "list",
         Call::Stream { .. } | Call::Watch { .. } => "watch",
     };
-    format!("the account needs the permission to `{verb}` {collection}")
+    let resource = collection.qualified();
+    let namespace = collection.namespace.iter();
+    let namespace: String = namespace.map(|it| format!(" in `{it}`")).collect();
+    format!("the account needs the permission to `{verb}` `{resource}`{namespace}")
 }
 
 #[cfg(test)]

@@ -326,13 +326,20 @@ impl<R: Resource, C: Consumer> Intake<R, C> {
         if order == Order::Event {
             store.advance_to(version);
         }
+        let mut remark = None;
         if put != Put::Unchanged
             && let Some((key, record)) = store.get(&self.key)
         {
+            remark = self.resource.remark(record);
             consumer.changed(key, record);
             self.told = true;
         }
         drop(kept);
+        if let Some(reason) = remark
+            && self.is_news(&self.key.clone())
+        {
+            tracing::warn!(resource = %self.resource.kind().plural, object = %self.key, reason, "Object cut");
+        }
         self.objects.event(if put == Put::Added {
             EventKind::Add
         } else {
@@ -359,11 +366,16 @@ impl<R: Resource, C: Consumer> Intake<R, C> {
 
     fn reject(&mut self, key: &str, reason: &str) {
         self.objects.rejected();
-        if self.warned.len() < WARNED_OBJECTS && self.warned.insert(key.to_owned()) {
+        if self.is_news(key) {
             tracing::warn!(resource = %self.resource.kind().plural, object = key, reason, "Object skipped");
         } else {
             tracing::debug!(resource = %self.resource.kind().plural, object = key, reason, "Object skipped");
         }
+    }
+
+    /// Whether nothing was said of an object yet.
+    fn is_news(&mut self, key: &str) -> bool {
+        self.warned.len() < WARNED_OBJECTS && self.warned.insert(key.to_owned())
     }
 }
 

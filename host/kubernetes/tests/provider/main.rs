@@ -5,5 +5,6 @@
 mod clusters;
 mod connections;
 mod follow;
+mod resources;
 mod sharing;
 mod support;

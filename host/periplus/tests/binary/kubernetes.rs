@@ -1,6 +1,6 @@
 //! API servers that fail: what was known stays, what went wrong is named, and it ends well.
 
-use periplus_kube_api::{Fault, KubeApi, Rule, Verb, WatchFault};
+use periplus_kube_api::{Fault, KubeApi, Rule, Verb, WatchFault, WatchList};
 use serde_json::Value;
 use tokio::task::JoinSet;
 
@@ -12,7 +12,13 @@ const BOTH: &[&str] = &["10.0.0.1:8080", "10.0.0.2:8080"];
 
 /// A host that serves `team-a/web-1` and `team-b/web-2`, watched by namespace.
 async fn serving() -> (KubeApi, Running) {
+    serving_by(WatchList::On).await
+}
+
+/// The same with a server that streams states, or does not.
+async fn serving_by(mode: WatchList) -> (KubeApi, Running) {
     let api = cluster().await;
+    api.set_watch_list(mode);
     api.apply(pod("team-a", "web-1", "10.0.0.1"));
     api.apply(pod("team-b", "web-2", "10.0.0.2"));
     let host = follow(&api).await;
@@ -32,19 +38,21 @@ async fn watching(api: &KubeApi) {
     until(|| api.open_watches("pods") == 2).await;
 }
 
-/// Makes both namespaces be listed anew, as after an expired version.
+/// Makes the state of both namespaces be asked for anew, as after an expired version.
 fn expire(api: &KubeApi) {
     api.clear_requests();
     api.compact();
     api.faults().watches("pods", WatchFault::Error(410));
 }
 
-/// Waits until both namespaces were listed.
+/// Waits until both namespaces were listed, or their states streamed.
 async fn listed(api: &KubeApi) {
     let listed = api.wait_for_requests(PATIENCE, |all| {
         ["team-a", "team-b"].iter().all(|namespace| {
-            let mut all = all.iter();
-            all.any(|it| it.verb == Verb::List && it.namespace == *namespace)
+            all.iter().any(|it| {
+                let of_state = it.verb == Verb::List || it.query.contains_key("sendInitialEvents");
+                of_state && it.namespace == *namespace
+            })
         })
     });
     assert!(listed.await, "{:?}", api.requests());
@@ -202,7 +210,15 @@ async fn a_namespace_refused_from_the_start_is_named_by_readiness() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_storm_of_expired_versions_loses_nothing() {
-    let (api, host) = serving().await;
+    let modes = [WatchList::On, WatchList::Refused];
+    let mut cases: JoinSet<()> = modes.into_iter().map(storm).collect();
+    while let Some(case) = cases.join_next().await {
+        case.unwrap();
+    }
+}
+
+async fn storm(mode: WatchList) {
+    let (api, host) = serving_by(mode).await;
     let readings = host.read_steadily("/sd/pods");
     for _ in 0..3 {
         expire(&api);
@@ -225,6 +241,7 @@ async fn lists_that_lie_about_their_version_are_overcome() {
 #[tokio::test(flavor = "multi_thread")]
 async fn half_an_object_is_skipped_and_the_others_go_on() {
     let api = cluster().await;
+    api.set_watch_list(WatchList::Refused);
     api.apply(pod("team-a", "web-1", "10.0.0.1"));
     api.apply(pod("team-b", "web-2", "10.0.0.2"));
     api.apply(pod("team-b", "half", "10.0.0.8"));
@@ -336,7 +353,7 @@ async fn a_list_that_breaks_off_removes_nothing() {
 async fn broken_lists(fault: Fault) {
     // Some lies show only in how the watch ends, which is no failure.
     let fails = !matches!(fault, Fault::ListVersion(_));
-    let (api, host) = serving().await;
+    let (api, host) = serving_by(WatchList::Refused).await;
     let readings = host.read_steadily("/sd/pods");
     let rule = api.faults().add(Rule::new(fault).verb(Verb::List));
     expire(&api);
