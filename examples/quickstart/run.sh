@@ -44,6 +44,7 @@ cat <<TEXT
 Periplus starts on http://$listen
   job local: the listening sockets of this machine, found by a plugin
   job pods:  $cluster
+  job nodes: its kubelets
 
 Try, in another terminal:
   curl -s http://$listen/sd/local                 # ready-made targets, for http_sd_configs

@@ -2,7 +2,6 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
-use std::time::Duration;
 
 use rustc_hash::FxBuildHasher;
 use tokio::sync::Notify;
@@ -17,9 +16,6 @@ use crate::resource::ObjectKey;
 use crate::selector::Filter;
 use crate::view::ObjectKind;
 
-/// A watch that does well says so this often: each time costs something for each view.
-const ANSWERED_EVERY: Duration = Duration::from_secs(1);
-
 /// Where the changes of one watch go.
 pub(super) struct Fanout {
     kind: ObjectKind,
@@ -28,7 +24,6 @@ pub(super) struct Fanout {
     problem: Option<String>,
     /// The server refused before it ever answered.
     pub(super) is_refused: bool,
-    answered: Option<Instant>,
     /// Woken when the watch is synced or refused: others may wait for that.
     keeper: Arc<Notify>,
 }
@@ -61,7 +56,6 @@ impl Fanout {
             is_synced: false,
             problem: None,
             is_refused: false,
-            answered: None,
             keeper,
         }
     }
@@ -148,15 +142,6 @@ impl Consumer for Fanout {
     }
 
     fn answered(&mut self) {
-        let now = Instant::now();
-        let is_news = self.problem.is_some()
-            || self
-                .answered
-                .is_none_or(|last| now.duration_since(last) >= ANSWERED_EVERY);
-        if !is_news {
-            return;
-        }
-        self.answered = Some(now);
         self.problem = None;
         for reader in &self.readers {
             reader.report.success();
