@@ -199,9 +199,11 @@ fn needed(collection: &Collection, call: &Call) -> String {
         Call::Stream { .. } | Call::Watch { .. } => "watch",
     };
     let resource = collection.qualified();
-    let namespace = collection.namespace.iter();
-    let namespace: String = namespace.map(|it| format!(" in `{it}`")).collect();
-    format!("the account needs the permission to `{verb}` `{resource}`{namespace}")
+    let place = match &collection.namespace {
+        Some(namespace) => format!(" in `{namespace}`"),
+        None => String::new(),
+    };
+    format!("the account needs the permission to `{verb}` `{resource}`{place}")
 }
 
 #[cfg(test)]
