@@ -199,9 +199,11 @@ fn needed(collection: &Collection, call: &Call) -> String {
         Call::Stream { .. } | Call::Watch { .. } => "watch",
     };
     let resource = collection.qualified();
-    let namespace = collection.namespace.iter();
-    let namespace: String = namespace.map(|it| format!(" in `{it}`")).collect();
-    format!("the account needs the permission to `{verb}` `{resource}`{namespace}")
+    let needed = format!("the account needs the permission to `{verb}` `{resource}`");
+    match &collection.namespace {
+        Some(namespace) => format!("{needed} in `{namespace}`"),
+        None => needed,
+    }
 }
 
 #[cfg(test)]
