@@ -89,8 +89,8 @@ impl Host {
     /// The jobs with their snapshots.
     pub(crate) fn jobs(&self) -> Vec<JobHandle> {
         let directory = self.handle.directory();
-        let jobs = directory.borrow().jobs.values().cloned().collect();
-        jobs
+        let directory = directory.borrow();
+        directory.jobs.values().cloned().collect()
     }
 
     /// What each job has now.
