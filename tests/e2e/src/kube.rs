@@ -22,7 +22,7 @@ pub struct Cluster {
     program: PathBuf,
     directory: PathBuf,
     port: u16,
-    etcd_port: u16,
+    flags: Vec<String>,
     process: Process,
     client: Client,
     token: String,
@@ -42,25 +42,28 @@ pub enum Applied {
 
 const START: Duration = Duration::from_mins(2);
 
-fn arguments(directory: &Path, port: u16, etcd_port: u16) -> [String; 3] {
-    [
+fn arguments(directory: &Path, ports: (u16, u16), gates: &str) -> Vec<String> {
+    let (port, etcd_port) = ports;
+    vec![
         format!("--dir={}", directory.join("cluster").display()),
         format!("--port={port}"),
         format!("--etcd-port={etcd_port}"),
+        format!("--feature-gates={gates}"),
     ]
 }
 
 // === impl Cluster ===
 
 impl Cluster {
-    /// Starts the server with an empty store in `directory`.
+    /// Starts the server with an empty store in `directory`, with its default features but for `gates`
+    /// (`NAME=BOOL`, separated by commas; empty for none).
     pub async fn start(
         program: &Path,
         directory: &Path,
         ports: (u16, u16),
+        gates: &str,
     ) -> anyhow::Result<Self> {
-        let (port, etcd_port) = ports;
-        let flags = arguments(directory, port, etcd_port);
+        let flags = arguments(directory, ports, gates);
         let mut process = Process::start("apiserver", program, &flags, directory)?;
         ready(&mut process, directory).await?;
         let cluster = directory.join("cluster");
@@ -76,8 +79,8 @@ impl Cluster {
         Ok(Self {
             program: program.to_owned(),
             directory: directory.to_owned(),
-            port,
-            etcd_port,
+            port: ports.0,
+            flags,
             process,
             client,
             token,
@@ -114,8 +117,7 @@ impl Cluster {
     /// Stops it and starts it again with what it had stored.
     pub async fn restart(&mut self) -> anyhow::Result<()> {
         self.process.stop().await?;
-        let flags = arguments(&self.directory, self.port, self.etcd_port);
-        self.process = Process::start("apiserver", &self.program, &flags, &self.directory)?;
+        self.process = Process::start("apiserver", &self.program, &self.flags, &self.directory)?;
         let deadline = tokio::time::Instant::now() + START;
         // The kubeconfig stays in place for those who read it, so it says nothing here.
         while !matches!(self.send(Method::GET, "/readyz", &Value::Null).await, Ok((c, _)) if c.is_success())

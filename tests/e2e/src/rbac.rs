@@ -3,11 +3,14 @@
 //! For each of several configurations the printed manifests are applied for a service account, and a Periplus
 //! that runs as that account becomes ready with targets in every job. Then each permission, one verb on one
 //! resource, is taken away in turn: Periplus must not become ready, and must say what it lacks.
+//!
+//! Two servers are needed for that. One that streams (the gate `WatchList`) gives everything to those who may watch,
+//! so what needs `list` shows only on one that does not.
 
 mod cases;
 mod grants;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
@@ -35,9 +38,33 @@ const STAYS: Duration = Duration::from_secs(2);
 
 const EVERY: Duration = Duration::from_millis(100);
 
+/// An API server with some features, and the permissions that are needed there.
+struct Server {
+    name: &'static str,
+    gates: &'static str,
+    needs: fn(&Permission) -> bool,
+}
+
+/// Each permission is tried on exactly one of them.
+const SERVERS: [Server; 2] = [
+    Server {
+        name: "that streams lists",
+        gates: "",
+        needs: |permission| !permission.is_to_list(),
+    },
+    Server {
+        name: "without WatchList",
+        gates: "WatchList=false",
+        needs: Permission::is_to_list,
+    },
+];
+
 /// Everything that one case needs.
 struct Stage<'a> {
     setup: &'a Setup,
+    server: &'a Server,
+    /// Where this server's cases keep their files.
+    directory: &'a Path,
     cluster: &'a Cluster,
     case: &'a Case,
     client: Client,
@@ -45,18 +72,23 @@ struct Stage<'a> {
 
 /// Runs all cases, so many processes of Periplus at once; what did not come out as it must.
 pub async fn run_all(setup: &Setup, parallel: usize) -> anyhow::Result<Vec<String>> {
-    let directory = setup.directory.join("rbac");
-    std::fs::create_dir_all(&directory)?;
-    let ports = (free_port()?, free_port()?);
-    let mut cluster = Cluster::start(&setup.apiserver, &directory, ports).await?;
-    let outcome = run_cases(setup, &cluster, parallel).await;
-    cluster.stop().await?;
-    outcome
+    let mut failed = Vec::new();
+    for (number, server) in SERVERS.iter().enumerate() {
+        let directory = setup.directory.join(format!("rbac-{number}"));
+        std::fs::create_dir_all(&directory)?;
+        let ports = (free_port()?, free_port()?);
+        let mut cluster = Cluster::start(&setup.apiserver, &directory, ports, server.gates).await?;
+        let outcome = run_cases(setup, server, (&cluster, &directory), parallel).await;
+        cluster.stop().await?;
+        failed.extend(outcome.with_context(|| format!("on a server {}", server.name))?);
+    }
+    Ok(failed)
 }
 
 async fn run_cases(
     setup: &Setup,
-    cluster: &Cluster,
+    server: &Server,
+    (cluster, directory): (&Cluster, &Path),
     parallel: usize,
 ) -> anyhow::Result<Vec<String>> {
     for object in cases::objects() {
@@ -72,6 +104,8 @@ async fn run_cases(
     for case in cases::all() {
         let stage = Stage {
             setup,
+            server,
+            directory,
             cluster,
             case: &case,
             client: Client::builder()
@@ -79,18 +113,14 @@ async fn run_cases(
                 .timeout(Duration::from_secs(10))
                 .build()?,
         };
-        let found = stage
-            .run(parallel)
-            .await
-            .with_context(|| case.name.to_owned());
-        match found {
+        let name = format!("rbac on a server {}: {}", server.name, case.name);
+        match stage.run(parallel).await {
             Ok(count) => say(&format!(
-                "ok      rbac: {}: enough, and each of {count} permissions is needed",
-                case.name
+                "ok      {name}: enough, and each of {count} permissions is needed"
             )),
             Err(error) => {
-                say(&format!("FAILED  rbac: {}", case.name));
-                failed.push(format!("rbac: {error:#}"));
+                say(&format!("FAILED  {name}"));
+                failed.push(format!("{name}: {error:#}"));
             }
         }
     }
@@ -104,7 +134,8 @@ impl Stage<'_> {
     async fn run(&self, parallel: usize) -> anyhow::Result<usize> {
         let account = self.account();
         let manifests = self.manifests(&account).await?;
-        let permissions = grants::permissions(&manifests);
+        let mut permissions = grants::permissions(&manifests);
+        permissions.retain(self.server.needs);
         ensure!(!permissions.is_empty(), "nothing is permitted");
         self.is_enough(&account, &manifests)
             .await
@@ -132,7 +163,7 @@ impl Stage<'_> {
     }
 
     fn directory(&self, account: &str) -> anyhow::Result<PathBuf> {
-        let directory = self.setup.directory.join("rbac").join(account);
+        let directory = self.directory.join(account);
         std::fs::create_dir_all(&directory)?;
         Ok(directory)
     }

@@ -63,7 +63,7 @@ pub async fn run(script: &Script, setup: &Setup) -> anyhow::Result<Report> {
     let directory = setup.directory.join(&script.name);
     std::fs::create_dir_all(&directory)?;
     let ports = (free_port()?, free_port()?);
-    let cluster = Cluster::start(&setup.apiserver, &directory, ports).await?;
+    let cluster = Cluster::start(&setup.apiserver, &directory, ports, "").await?;
     let mut rehearsal = Rehearsal {
         cluster,
         directory: &directory,

@@ -109,7 +109,7 @@ impl World {
         let directory = setup.directory.join(&script.name);
         std::fs::create_dir_all(&directory)?;
         let ports = (free_port()?, free_port()?);
-        let cluster = Cluster::start(&setup.apiserver, &directory, ports).await?;
+        let cluster = Cluster::start(&setup.apiserver, &directory, ports, "").await?;
         let kubeconfig = cluster.kubeconfig();
         let jobs = script.jobs.clone();
         let config = periplus_config(&jobs, &kubeconfig);

@@ -35,14 +35,15 @@ func main() {
 	port := flag.Int("port", 0, "port of the API server on 127.0.0.1; 0 picks one, and a restart keeps it")
 	etcdPort := flag.Int("etcd-port", 0, "port of etcd on 127.0.0.1; 0 picks one")
 	startTimeout := flag.Duration("start-timeout", 2*time.Minute, "how long to wait until the API server is ready")
+	gates := flag.String("feature-gates", "", "feature gates of the API server that differ from its defaults, as NAME=BOOL,...")
 	flag.Parse()
-	if err := run(*dir, *port, *etcdPort, *startTimeout); err != nil {
+	if err := run(*dir, *port, *etcdPort, *startTimeout, *gates); err != nil {
 		fmt.Fprintln(os.Stderr, "apiserver:", err)
 		os.Exit(1)
 	}
 }
 
-func run(dir string, port, etcdPort int, startTimeout time.Duration) error {
+func run(dir string, port, etcdPort int, startTimeout time.Duration, gates string) error {
 	if dir == "" {
 		return fmt.Errorf("--dir is missing")
 	}
@@ -75,7 +76,7 @@ func run(dir string, port, etcdPort int, startTimeout time.Duration) error {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
 	command := app.NewAPIServerCommand()
-	command.SetArgs(apiserverFlags(dir, etcdURL, tokens, key, port))
+	command.SetArgs(apiserverFlags(dir, etcdURL, tokens, key, port, gates))
 	command.SilenceUsage = true
 	done := make(chan error, 1)
 	// The command's own signal handler would exit the process before etcd has closed; ours ends the context.
@@ -152,8 +153,8 @@ func ready(certificate string, port int, token string) error {
 	return nil
 }
 
-func apiserverFlags(dir, etcdURL, tokens, key string, port int) []string {
-	return []string{
+func apiserverFlags(dir, etcdURL, tokens, key string, port int, gates string) []string {
+	flags := []string{
 		"--etcd-servers=" + etcdURL,
 		"--bind-address=127.0.0.1",
 		"--secure-port=" + strconv.Itoa(port),
@@ -176,6 +177,10 @@ func apiserverFlags(dir, etcdURL, tokens, key string, port int) []string {
 		"--shutdown-delay-duration=0s",
 		"--profiling=false",
 	}
+	if gates != "" {
+		flags = append(flags, "--feature-gates="+gates)
+	}
+	return flags
 }
 
 func startEtcd(dir string, port int) (*embed.Etcd, string, error) {

@@ -67,12 +67,14 @@ impl Permission {
         manifests
     }
 
+    /// Whether it is one to read a whole list.
+    pub(super) fn is_to_list(&self) -> bool {
+        self.verb == "list"
+    }
+
     /// Whether a text tells that it is missing.
     pub(super) fn is_named_in(&self, text: &str) -> bool {
-        let namespace = self.namespace.as_deref().unwrap_or_default();
-        text.lines().any(|line| {
-            line.contains(&self.verb) && line.contains(&self.resource) && line.contains(namespace)
-        })
+        text.contains(&self.to_string())
     }
 }
 
@@ -116,11 +118,24 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_permission_is_named_by_verb_resource_and_namespace_in_one_line() {
+    fn a_missing_permission_is_named_by_verb_resource_and_namespace() {
         let role = json!({"metadata": {"namespace": "team"},
-                          "rules": [{"resources": ["pods"], "verbs": ["list"]}]});
+                          "rules": [{"resources": ["jobs"], "verbs": ["list"]}]});
         let permission = &permissions(&[role])[0];
-        assert!(permission.is_named_in("- job: 403; needs to `list` `pods` in `team`"));
-        assert!(!permission.is_named_in("needs to `list` `nodes` in `team`\n`pods`"));
+        let named = |needed| {
+            permission.is_named_in(&format!(
+                "403 Forbidden: cannot list resource \"jobs\" in the namespace \"team\"; \
+                 the account needs the permission to {needed}; and 1 more"
+            ))
+        };
+        assert!(named("`list` `jobs` in `team`"));
+        for other in [
+            "`watch` `jobs` in `team`",
+            "`list` `cronjobs` in `team`",
+            "`list` `jobs` in `teams`",
+            "`list` `jobs`",
+        ] {
+            assert!(!named(other), "{other}");
+        }
     }
 }
