@@ -10,6 +10,8 @@ pub(super) struct Permission {
     rule: usize,
     /// The namespace of the role; none if it is one of the cluster.
     namespace: Option<String>,
+    /// Empty for the core.
+    group: String,
     resource: String,
     verb: String,
 }
@@ -19,12 +21,15 @@ pub(super) fn permissions(manifests: &[Value]) -> Vec<Permission> {
     let mut found = Vec::new();
     for (manifest, object) in manifests.iter().enumerate() {
         for (rule, content) in items(&object["rules"]).enumerate() {
+            // Rules are printed with one group each.
+            let group = text(&content["apiGroups"][0]);
             for resource in items(&content["resources"]) {
                 for verb in items(&content["verbs"]) {
                     found.push(Permission {
                         manifest,
                         rule,
                         namespace: object["metadata"]["namespace"].as_str().map(str::to_owned),
+                        group: group.clone(),
                         resource: text(resource),
                         verb: text(verb),
                     });
@@ -80,7 +85,11 @@ impl Permission {
 
 impl std::fmt::Display for Permission {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "the permission to `{}` `{}`", self.verb, self.resource)?;
+        write!(f, "the permission to `{}` `{}", self.verb, self.resource)?;
+        if !self.group.is_empty() {
+            write!(f, ".{}", self.group)?;
+        }
+        write!(f, "`")?;
         match &self.namespace {
             Some(namespace) => write!(f, " in `{namespace}`"),
             None => Ok(()),
@@ -120,7 +129,7 @@ mod tests {
     #[test]
     fn a_missing_permission_is_named_by_verb_resource_and_namespace() {
         let role = json!({"metadata": {"namespace": "team"},
-                          "rules": [{"resources": ["jobs"], "verbs": ["list"]}]});
+                          "rules": [{"apiGroups": ["batch"], "resources": ["jobs"], "verbs": ["list"]}]});
         let permission = &permissions(&[role])[0];
         let named = |needed| {
             permission.is_named_in(&format!(
@@ -128,12 +137,13 @@ mod tests {
                  the account needs the permission to {needed}; and 1 more"
             ))
         };
-        assert!(named("`list` `jobs` in `team`"));
+        assert!(named("`list` `jobs.batch` in `team`"));
         for other in [
-            "`watch` `jobs` in `team`",
-            "`list` `cronjobs` in `team`",
-            "`list` `jobs` in `teams`",
-            "`list` `jobs`",
+            "`watch` `jobs.batch` in `team`",
+            "`list` `cronjobs.batch` in `team`",
+            "`list` `jobs.batch` in `teams`",
+            "`list` `jobs.batch`",
+            "`list` `jobs` in `team`",
         ] {
             assert!(!named(other), "{other}");
         }
