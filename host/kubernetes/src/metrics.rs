@@ -5,6 +5,7 @@ use std::fmt;
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
 use crate::driver::state::WatchEnd;
@@ -21,6 +22,7 @@ use crate::driver::state::WatchEnd;
 /// | `periplus_kubernetes_lists_total` | `role` | complete lists that were begun |
 /// | `periplus_kubernetes_streams_total` | `role` | complete states that were asked for as a stream |
 /// | `periplus_kubernetes_derived_groups_total` | `role` (also `resource`) | groups that were made or made again |
+/// | `periplus_kubernetes_watches` | `role` | watches that run now, whatever the number of their readers |
 /// | `periplus_kubernetes_watch_ends_total` | `reason` | watches that ended |
 ///
 /// Every label has a fixed set of values: cardinality does not grow with clusters.
@@ -34,8 +36,13 @@ pub struct KubernetesMetrics {
     lists: Family<RoleLabels, Counter>,
     streams: Family<RoleLabels, Counter>,
     derived_groups: Family<RoleLabels, Counter>,
+    watches: Family<RoleLabels, Gauge>,
     watch_ends: Family<ReasonLabels, Counter>,
 }
+
+/// A watch that runs; it is counted until this is dropped.
+#[derive(Debug)]
+pub(crate) struct RunningWatch(Gauge);
 
 /// Counts the objects of one role.
 #[derive(Clone, Debug)]
@@ -142,6 +149,11 @@ impl KubernetesMetrics {
             metrics.derived_groups.clone(),
         );
         registry.register(
+            "periplus_kubernetes_watches",
+            "Watches that run now",
+            metrics.watches.clone(),
+        );
+        registry.register(
             "periplus_kubernetes_watch_ends",
             "Watches that ended, by reason",
             metrics.watch_ends.clone(),
@@ -187,6 +199,12 @@ impl KubernetesMetrics {
         self.derived_groups
             .get_or_create(&RoleLabels { role })
             .inc_by(groups as u64);
+    }
+
+    pub(crate) fn watch_runs(&self, role: &'static str) -> RunningWatch {
+        let gauge = self.watches.get_or_create(&RoleLabels { role }).clone();
+        gauge.inc();
+        RunningWatch(gauge)
     }
 
     pub(crate) fn watch_ended(&self, end: &WatchEnd) {
@@ -250,6 +268,14 @@ impl ObjectMetrics {
     }
 }
 
+// === impl RunningWatch ===
+
+impl Drop for RunningWatch {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
+
 // === impl EventKind ===
 
 impl EncodeLabelValue for EventKind {
@@ -294,6 +320,8 @@ mod tests {
         metrics.stream_began("pod");
         metrics.derived_groups("pod", 3);
         metrics.watch_ended(&WatchEnd::Silent);
+        let _runs = metrics.watch_runs("pod");
+        drop(metrics.watch_runs("pod"));
         let mut text = String::new();
         prometheus_client::encoding::text::encode(&mut text, &registry).unwrap();
         for line in [
@@ -309,6 +337,7 @@ mod tests {
             "periplus_kubernetes_lists_total{role=\"pod\"} 1",
             "periplus_kubernetes_streams_total{role=\"pod\"} 1",
             "periplus_kubernetes_derived_groups_total{role=\"pod\"} 3",
+            "periplus_kubernetes_watches{role=\"pod\"} 1",
             "periplus_kubernetes_watch_ends_total{reason=\"silent\"} 1",
         ] {
             assert!(

@@ -82,7 +82,7 @@ fn kubernetes_run_measures_each_size_and_makes_a_page() {
         "--clusters",
         "4",
         "--dead",
-        "0",
+        "2",
     ];
     let (table, results) = run(&arguments, &json);
     for run in results["runs"].as_array().unwrap() {
@@ -93,9 +93,15 @@ fn kubernetes_run_measures_each_size_and_makes_a_page() {
         assert!(run["rederived"].as_f64().unwrap_or(0.0) == 0.0, "{run}");
     }
     let clusters = results["clusters"].as_array().unwrap();
-    assert_eq!(clusters.len(), 1);
-    assert_eq!(clusters[0]["served"], true);
-    assert!(clusters[0]["visible_p50_seconds"].as_f64().unwrap() > 0.0);
+    let rounds: Vec<_> = clusters
+        .iter()
+        .map(|round| round["dead"].as_u64())
+        .collect();
+    assert_eq!(rounds, [Some(0), Some(2)]);
+    for round in clusters {
+        assert_eq!(round["served"], true, "{round}");
+        assert!(round["visible_p50_seconds"].as_f64().unwrap() > 0.0);
+    }
     assert!(table.contains("CPU per label change"), "{table}");
     assert!(
         table.contains("memory per further Pod, jobs: one"),

@@ -15,6 +15,7 @@ use super::plan::plan;
 use super::start::watch;
 use super::{Door, Joining, WatchContext, Word};
 use crate::driver::kept::SharedKept;
+use crate::metrics::RunningWatch;
 use crate::selector::Filter;
 
 /// How often it is tried to move a reader to a watch that has not caught up yet.
@@ -45,6 +46,7 @@ struct Running {
     kept: SharedKept<Fanout>,
     stop: CancellationToken,
     _stop: DropGuard,
+    _counted: RunningWatch,
 }
 
 // === impl Keeper ===
@@ -142,6 +144,7 @@ impl Keeper {
             kept,
             stop: stop.clone(),
             _stop: stop.drop_guard(),
+            _counted: self.context.metrics.watch_runs(need.kind.kind().role),
         };
         self.run_watch(&need, &running);
         self.watches.insert(need, running);

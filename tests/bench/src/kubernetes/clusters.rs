@@ -13,6 +13,8 @@ use crate::follower::{Follower, PATIENCE};
 use crate::report::quantile;
 
 const PODS_EACH: usize = 300;
+/// Within this time after all living clusters are known their targets must be served.
+const UNTIL_SERVED: Duration = Duration::from_secs(30);
 const JOB: &str = "pods";
 const LIST: &str = "/sd/pods";
 const POLL: Duration = Duration::from_millis(50);
@@ -80,7 +82,13 @@ async fn run(
     let took = follower.started.elapsed();
     tokio::time::sleep(scale.settle).await;
     let settled = follower.usage()?;
-    let served = follower.client.get(LIST, &[]).await?.status == StatusCode::OK;
+    // Dead clusters are waited for a little at the start.
+    let waited = Instant::now();
+    let mut served = false;
+    while !served && waited.elapsed() < UNTIL_SERVED {
+        tokio::time::sleep(POLL).await;
+        served = follower.client.get(LIST, &[]).await?.status == StatusCode::OK;
+    }
     let idle = follower.usage()?;
     tokio::time::sleep(scale.settle).await;
     let idle_cpu = follower.usage()?.cpu_since(&idle).as_secs_f64();
