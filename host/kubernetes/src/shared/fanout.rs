@@ -22,6 +22,8 @@ pub(super) struct Fanout {
     readers: Vec<Reader>,
     pub(super) is_synced: bool,
     problem: Option<String>,
+    /// When anything last came from the server.
+    pub(super) heard: Option<Instant>,
     /// The server refused before it ever answered.
     pub(super) is_refused: bool,
     /// Woken when the watch is synced or refused: others may wait for that.
@@ -55,6 +57,7 @@ impl Fanout {
             readers: Vec::new(),
             is_synced: false,
             problem: None,
+            heard: None,
             is_refused: false,
             keeper,
         }
@@ -124,6 +127,7 @@ impl Consumer for Fanout {
     }
 
     fn publish(&mut self, read_at: Instant) {
+        self.heard = Some(read_at);
         for reader in &mut self.readers {
             if std::mem::take(&mut reader.is_touched) {
                 reader.inbox.wake(read_at);
@@ -138,10 +142,12 @@ impl Consumer for Fanout {
             }
         }
         self.is_refused = false;
+        self.heard = Some(Instant::now());
         self.keeper.notify_one();
     }
 
     fn answered(&mut self) {
+        self.heard = Some(Instant::now());
         self.problem = None;
         for reader in &self.readers {
             reader.report.success();

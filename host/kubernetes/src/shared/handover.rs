@@ -2,6 +2,8 @@
 
 use std::borrow::Borrow;
 
+use tokio::time::Instant;
+
 use super::fanout::{Fanout, Reader};
 use crate::driver::kept::{Kept, SharedKept};
 use crate::selector::Filter;
@@ -11,18 +13,22 @@ use crate::view::ObjectKind;
 /// what differs between the two, and nothing else.
 ///
 /// False, and nothing moved, as long as `new` knows less than the reader was told: it is not
-/// complete, or an object that the reader knows is newer than the state that it shows.
+/// complete, an object that the reader knows is newer than the state that it shows, or nothing
+/// came by it since `since`. Versions alone do not tell: a connection may be dead and not known to
+/// be, and the server may have lost its history meanwhile.
 pub(super) fn hand_over(
     id: u64,
     kind: ObjectKind,
     filter: Option<Filter>,
     old: &SharedKept<Fanout>,
     new: &SharedKept<Fanout>,
+    since: Instant,
 ) -> bool {
     // Only the keeper ever holds two of these locks.
     let mut old = old.lock();
     let mut new = new.lock();
-    if old.consumer.is_synced && !is_caught_up(id, &old, &new) {
+    let is_alive = new.consumer.heard.is_some_and(|heard| heard >= since);
+    if old.consumer.is_synced && !(is_alive && is_caught_up(id, &old, &new)) {
         return false;
     }
     let Some(leaving) = old.consumer.leave(id) else {

@@ -20,6 +20,9 @@ use crate::selector::Filter;
 
 /// How often it is tried to move a reader to a watch that has not caught up yet.
 const HAND_OVER_EVERY: Duration = Duration::from_millis(200);
+/// A watch of which something came this long before a move was planned counts as alive: often that
+/// is why it was planned.
+const RECENT: Duration = Duration::from_secs(1);
 /// After this time a watch that was refused, and that nobody asked for by itself, is tried again.
 const REFUSED_FOR: Duration = Duration::from_mins(10);
 
@@ -39,6 +42,8 @@ pub(super) struct Keeper {
 struct Placed {
     joining: Joining,
     at: Option<Need>,
+    /// Where it is to go, and since when.
+    planned: Option<(Need, Instant)>,
 }
 
 /// A watch that runs until this is dropped.
@@ -90,7 +95,12 @@ impl Keeper {
     fn heed(&mut self, word: Word) {
         match word {
             Word::Join(id, joining) => {
-                self.readers.insert(id, Placed { joining, at: None });
+                let placed = Placed {
+                    joining,
+                    at: None,
+                    planned: None,
+                };
+                self.readers.insert(id, placed);
             }
             Word::Leave(id) => {
                 let placed = self.readers.remove(&id);
@@ -193,6 +203,11 @@ impl Placed {
         let Some(new) = watches.get(planned) else {
             return false;
         };
+        let since = match &self.planned {
+            Some((known, since)) if known == planned => *since,
+            _ => Instant::now(),
+        };
+        self.planned = Some((planned.clone(), since));
         let Joining {
             need,
             place,
@@ -202,7 +217,9 @@ impl Placed {
         let filter = Filter::between(planned, need);
         match self.at.as_ref().and_then(|at| watches.get(at)) {
             Some(old) => {
-                if !hand_over(id, need.kind.object_kind(), filter, &old.kept, &new.kept) {
+                let since = since.checked_sub(RECENT).unwrap_or(since);
+                let kind = need.kind.object_kind();
+                if !hand_over(id, kind, filter, &old.kept, &new.kept, since) {
                     return false;
                 }
             }

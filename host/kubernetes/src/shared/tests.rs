@@ -179,6 +179,7 @@ fn who_joins_late_is_told_at_once_what_is_known_and_how_the_watch_does() {
 
 #[test]
 fn a_reader_that_moves_is_told_the_difference_alone() {
+    let since = Instant::now();
     for (from, to) in [("", "app=web"), ("app=web", "")] {
         let (old, new) = (Watch::new(), Watch::new());
         for (watch, labels) in [(&old, from), (&new, to)] {
@@ -199,7 +200,7 @@ fn a_reader_that_moves_is_told_the_difference_alone() {
         person.inbox.take();
 
         let filter = Filter::between(&pods(to), &person.need);
-        assert!(hand_over(7, ObjectKind::Pod, filter, &old.0, &new.0));
+        assert!(hand_over(7, ObjectKind::Pod, filter, &old.0, &new.0, since));
         assert_eq!(
             person.told(),
             ["-deleted", "+new"],
@@ -218,6 +219,7 @@ fn a_reader_that_moves_is_told_the_difference_alone() {
 
 #[test]
 fn nobody_moves_to_a_watch_that_knows_less() {
+    let since = Instant::now();
     let (old, new) = (Watch::new(), Watch::new());
     old.put("a", "web", 1);
     old.sync(1);
@@ -226,7 +228,7 @@ fn nobody_moves_to_a_watch_that_knows_less() {
     person.inbox.take();
     let go = || {
         let filter = Filter::between(&pods("app=web"), &person.need);
-        hand_over(1, ObjectKind::Pod, filter, &old.0, &new.0)
+        hand_over(1, ObjectKind::Pod, filter, &old.0, &new.0, since)
     };
     assert!(!go(), "it is not complete");
     new.put("a", "web", 1);
@@ -242,6 +244,25 @@ fn nobody_moves_to_a_watch_that_knows_less() {
 }
 
 #[test]
+fn nobody_moves_to_a_watch_that_may_be_dead() {
+    let (old, new) = (Watch::new(), Watch::new());
+    for watch in [&old, &new] {
+        watch.put("a", "web", 1);
+        watch.sync(9);
+    }
+    let person = Person::new("");
+    old.join(1, &person, &pods(""));
+    // The server lost its history: versions are lower, and only the old watch has noticed.
+    old.put("b", "web", 2);
+    let since = Instant::now();
+    let go = || hand_over(1, ObjectKind::Pod, None, &old.0, &new.0, since);
+    assert!(!go());
+    new.put("b", "web", 2);
+    assert!(go());
+    assert_eq!(person.told(), ["+a", "+b"]);
+}
+
+#[test]
 fn from_a_watch_that_never_worked_everybody_may_go() {
     let (refused, own) = (Watch::new(), Watch::new());
     let person = Person::new("app=web");
@@ -252,7 +273,8 @@ fn from_a_watch_that_never_worked_everybody_may_go() {
     };
     refused.0.lock().consumer.failed(&forbidden);
     assert!(refused.0.lock().consumer.is_refused);
-    assert!(hand_over(1, ObjectKind::Pod, None, &refused.0, &own.0));
+    let now = Instant::now();
+    assert!(hand_over(1, ObjectKind::Pod, None, &refused.0, &own.0, now));
     own.put("a", "web", 1);
     own.sync(1);
     assert_eq!(person.told(), ["+a"]);
