@@ -198,6 +198,8 @@ impl Placed {
     /// Goes to the planned watch; false if that is not possible yet.
     fn go_to(&mut self, id: u64, planned: &Need, watches: &HashMap<Need, Running>) -> bool {
         if self.at.as_ref() == Some(planned) {
+            // A move that was planned and given up says nothing about a later one.
+            self.planned = None;
             return true;
         }
         let Some(new) = watches.get(planned) else {
