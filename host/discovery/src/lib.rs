@@ -21,6 +21,7 @@ mod pipeline;
 pub mod readiness;
 mod render;
 mod snapshot;
+mod state;
 pub mod status;
 pub mod updates;
 
@@ -33,5 +34,6 @@ pub use metrics::DiscoveryMetrics;
 pub use readiness::{Readiness, readiness};
 pub use render::FinalForm;
 pub use snapshot::{Directory, JobHandle, Snapshot};
+pub use state::{Stale, StateDir};
 pub use status::{PluginStatus, PluginStatuses, ProviderState, ProviderStatus};
 pub use updates::{Updates, UpdatesProbe};

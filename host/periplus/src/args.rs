@@ -90,6 +90,15 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "DURATION", default_value = "24h", value_parser = parse_duration)]
     pub(crate) removed_grace: Duration,
 
+    /// Folder for the last known good targets of each section, private to the user: a start serves
+    /// them until the source answers. Nothing is kept without it.
+    #[arg(long, value_name = "DIR", env = "PERIPLUS_STATE_DIR")]
+    pub(crate) state_dir: Option<PathBuf>,
+
+    /// How old last known good targets may be before they are no longer served.
+    #[arg(long, value_name = "DURATION", default_value = "24h", value_parser = parse_duration)]
+    pub(crate) max_stale_age: Duration,
+
     #[command(flatten)]
     pub(crate) load: LoadArgs,
 }

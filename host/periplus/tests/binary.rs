@@ -25,3 +25,5 @@ mod reload;
 mod running;
 #[path = "binary/serving.rs"]
 mod serving;
+#[path = "binary/state.rs"]
+mod state;

@@ -6,12 +6,12 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::uri::Uri;
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use percent_encoding::percent_decode_str;
 use periplus_core::ContentHash;
-use periplus_discovery::{Directory, Snapshot, Stage};
+use periplus_discovery::{Directory, Snapshot, Stage, Stale};
 use tokio::time::Instant;
 
 use crate::body::Made;
@@ -28,6 +28,8 @@ const MOST_LISTED: usize = 20;
 const CONTENT_TYPE: HeaderValue = HeaderValue::from_static("application/json");
 /// A reader or proxy may keep the list, but asks before it uses it.
 const CACHE_CONTROL: HeaderValue = HeaderValue::from_static("no-cache");
+/// When targets were last good that come from disk and that their source has not confirmed.
+const STALE_SINCE: HeaderName = HeaderName::from_static("periplus-stale-since");
 const VARY: HeaderValue = HeaderValue::from_static("accept-encoding");
 
 /// What there is to say about a job.
@@ -36,6 +38,19 @@ enum Found {
     Known(Arc<str>, Arc<Snapshot>),
     /// A reload removed it a short while ago: its readers shall forget its targets.
     Removed,
+}
+
+// === impl Found ===
+
+impl Found {
+    /// Says that targets come from disk, if any do.
+    fn stale_since(&self) -> Option<(HeaderName, HeaderValue)> {
+        let Self::Known(_, snapshot) = self else {
+            return None;
+        };
+        let since = humantime::format_rfc3339_seconds(snapshot.stale?.since).to_string();
+        Some((STALE_SINCE, HeaderValue::from_str(&since).ok()?))
+    }
 }
 
 /// The list of one job's targets.
@@ -57,13 +72,11 @@ pub(crate) async fn targets(
         Found::Removed => ContentHash::default(),
     };
     let etag = conditional::etag(version, encoding);
+    let stale_since = found.stale_since();
     if conditional::is_known_to_reader(&headers, &etag) {
-        return Ok(respond(
-            StatusCode::NOT_MODIFIED,
-            etag,
-            encoding,
-            Body::empty(),
-        ));
+        let mut response = respond(StatusCode::NOT_MODIFIED, etag, encoding, Body::empty());
+        response.headers_mut().extend(stale_since);
+        return Ok(response);
     }
     let body = match found {
         Found::Removed if encoding == Encoding::Gzip => Made::Ready(encoding::gzip([b"[]"])),
@@ -78,6 +91,7 @@ pub(crate) async fn targets(
     response
         .headers_mut()
         .insert(header::CONTENT_LENGTH, length);
+    response.headers_mut().extend(stale_since);
     Ok(response)
 }
 
@@ -146,8 +160,11 @@ fn find(app: &App, job: &str) -> Result<Found, ApiError> {
     let directory = app.directory();
     if let Some(handle) = directory.jobs.get(job) {
         let snapshot = Arc::clone(&handle.snapshots.borrow());
-        if snapshot.known {
+        if snapshot.is_servable() {
             return Ok(Found::Known(Arc::clone(&handle.name), snapshot));
+        }
+        if let Some(stale) = snapshot.stale {
+            return Err(too_old(job, stale));
         }
         return Err(not_known_yet(job, &snapshot.missing));
     }
@@ -160,6 +177,15 @@ fn find(app: &App, job: &str) -> Result<Found, ApiError> {
         Some(at) if Instant::now().duration_since(*at) < app.removed_grace => Ok(Found::Removed),
         _ => Err(unknown(format!("there is no job `{job}`"), &directory)),
     }
+}
+
+fn too_old(job: &str, stale: Stale) -> ApiError {
+    let since = humantime::format_rfc3339_seconds(stale.since);
+    let message = format!(
+        "the last known targets of job `{job}` are of {since}, too old to be served, and no newer \
+         ones have come"
+    );
+    ApiError::unavailable(message).retry_after(RETRY_AFTER)
 }
 
 fn not_known_yet(job: &str, missing: &[String]) -> ApiError {

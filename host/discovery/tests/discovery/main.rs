@@ -11,5 +11,6 @@ mod pipeline;
 mod readiness;
 mod reload;
 mod render;
+mod state;
 mod support;
 mod updates;
