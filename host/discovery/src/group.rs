@@ -200,6 +200,11 @@ impl GroupResult {
         copies.is_some_and(|copies| copies.get(index).copied().unwrap_or(false))
     }
 
+    /// Whether any target is a copy.
+    pub(crate) fn has_any_copy(&self) -> bool {
+        self.copies.is_some()
+    }
+
     /// What the final stage leaves out.
     pub fn form(&self) -> &FinalForm {
         &self.form
@@ -294,10 +299,7 @@ impl TargetResult {
 
     /// The discovered address of a target.
     pub(crate) fn address<'a>(&self, group: &'a TargetGroup) -> &'a str {
-        let own = group.targets.get(self.row as usize);
-        own.and_then(|own| own.get("__address__"))
-            .or_else(|| group.labels.get("__address__"))
-            .unwrap_or_default()
+        discovered_address(group, self.row as usize)
     }
 
     /// Whether this is the very result that the other is, and not only an equal one.
@@ -331,6 +333,14 @@ impl Edited {
         let labels = labels.into();
         Self { labels, hash }
     }
+}
+
+/// The discovered `__address__` of a row of a group; empty if it has none.
+pub(crate) fn discovered_address(group: &TargetGroup, row: usize) -> &str {
+    let own = group.targets.get(row);
+    own.and_then(|own| own.get("__address__"))
+        .or_else(|| group.labels.get("__address__"))
+        .unwrap_or_default()
 }
 
 /// The sum of identities, which forgets order as a segment does, and their number.

@@ -96,7 +96,7 @@ impl FinalForm {
         hasher.finish()
     }
 
-    fn is_implied(&self, name: &str, value: &str) -> bool {
+    pub(crate) fn is_implied(&self, name: &str, value: &str) -> bool {
         name.starts_with("__")
             && self
                 .implied

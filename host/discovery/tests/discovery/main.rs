@@ -12,4 +12,5 @@ mod readiness;
 mod reload;
 mod render;
 mod support;
+mod targets;
 mod updates;
