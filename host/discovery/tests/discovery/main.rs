@@ -13,4 +13,5 @@ mod reload;
 mod render;
 mod state;
 mod support;
+mod targets;
 mod updates;
