@@ -1,5 +1,6 @@
 //! `/api/v1/...`: what Prometheus' API shows of discovery, and what it has no place for.
 
+pub(crate) mod explain;
 pub(crate) mod targets;
 
 use std::sync::Arc;
