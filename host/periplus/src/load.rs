@@ -68,8 +68,7 @@ pub(crate) async fn load(
             errors.extend(new);
         }
     }
-    errors.sort_by_key(|error| (error.line, error.column));
-    Err(ConfigErrors(errors))
+    Err(ConfigErrors::in_order(file, errors))
 }
 
 /// Loads what `plugins:` lists, and says what is wrong with the list or with a plugin.

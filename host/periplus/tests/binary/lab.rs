@@ -49,6 +49,10 @@ impl Lab {
         std::fs::write(self.path(name), content).unwrap();
     }
 
+    pub(crate) fn make_folder(&self, name: &str) {
+        std::fs::create_dir(self.path(name)).unwrap();
+    }
+
     /// Puts a file in the place of another at once, as careful writers do.
     pub(crate) fn replace(&self, name: &str, content: impl AsRef<[u8]>) {
         let beside = self.path(&format!(".{name}.new"));

@@ -133,12 +133,21 @@ impl Verdict {
         if let Some(nowhere) = errors.iter().find(|error| error.line == 0) {
             return Err(Mismatch(format!("expected a line, got {nowhere}")));
         }
+        let (file, words) = split_file(expected);
+        let ours = || {
+            errors
+                .iter()
+                .filter(|error| file.is_none_or(|file| file == error.file))
+        };
         let agrees = match self.kind {
-            Kind::Validation => is_said(expected, errors),
-            // A repeated complaint about bytes has no line at all.
-            Kind::Syntax | Kind::Type => lines_of(expected)
+            Kind::Validation => {
+                let words = words.strip_prefix("yaml: ").unwrap_or(words);
+                ours().any(|error| error.message.contains(words))
+            }
+            // A complaint about bytes has no line at all.
+            Kind::Syntax | Kind::Type => lines_of(words)
                 .into_iter()
-                .all(|line| errors.iter().any(|error| error.line == line)),
+                .all(|line| ours().any(|error| error.line == line)),
         };
         if agrees {
             return Ok(());
@@ -154,9 +163,10 @@ impl Verdict {
 
 impl Kind {
     fn of(error: &str) -> Self {
-        if error.starts_with("yaml: unmarshal errors:") {
+        let (_, words) = split_file(error);
+        if words.starts_with("yaml: unmarshal errors:") {
             Self::Type
-        } else if error.starts_with("yaml: line ") {
+        } else if words.starts_with("yaml: line ") {
             Self::Syntax
         } else {
             Self::Validation
@@ -181,19 +191,15 @@ impl RecordedJob {
     }
 }
 
-/// Whether one of our errors has Prometheus' words, and names the file if they do.
-fn is_said(expected: &str, errors: &[Diagnostic]) -> bool {
-    let expected = expected.strip_prefix("yaml: ").unwrap_or(expected);
-    let (file, words) = match expected
+/// The included file that an error begins with, if it does, and the rest.
+fn split_file(error: &str) -> (Option<&Path>, &str) {
+    match error
         .strip_prefix('"')
-        .and_then(|it| it.split_once("\": "))
+        .and_then(|rest| rest.split_once("\": "))
     {
         Some((file, words)) if file.starts_with('/') => (Some(Path::new(file)), words),
-        _ => (None, expected),
-    };
-    errors
-        .iter()
-        .any(|error| error.message.contains(words) && file.is_none_or(|file| file == error.file))
+        _ => (None, error),
+    }
 }
 
 /// The lines that an error of the YAML library names.
