@@ -9,6 +9,7 @@ pub struct JobOrigin {
     pub file: PathBuf,
     /// The line on which the job begins, from 1.
     pub line: usize,
-    /// The path of its key in that file, such as `scrape_configs[0]`.
+    /// The path of its key, such as `scrape_configs[0]`, with the file before it if it is included:
+    /// what [`Places`](crate::Places) knows it by.
     pub key_path: String,
 }

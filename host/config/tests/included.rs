@@ -88,22 +88,19 @@ fn jobs_come_from_all_files_in_order_and_inherit_from_the_main_one() {
         .origins
         .iter()
         .map(|it| {
-            (
-                folder.shown(&it.file.display()),
-                it.line,
-                it.key_path.as_str(),
-            )
+            let file = folder.shown(&it.file.display());
+            (file, it.line, folder.shown(&it.key_path))
         })
         .collect();
     let expected = [
         ("DIR/p.yml", 4, "scrape_configs[0]"),
-        ("DIR/jobs/a.yml", 2, "scrape_configs[0]"),
-        ("DIR/jobs/a.yml", 4, "scrape_configs[1]"),
-        ("DIR/jobs/b.yml", 1, "scrape_configs[0]"),
+        ("DIR/jobs/a.yml", 2, "DIR/jobs/a.yml: scrape_configs[0]"),
+        ("DIR/jobs/a.yml", 4, "DIR/jobs/a.yml: scrape_configs[1]"),
+        ("DIR/jobs/b.yml", 1, "DIR/jobs/b.yml: scrape_configs[0]"),
     ];
     assert_eq!(
         origins,
-        expected.map(|(file, line, key)| (file.to_owned(), line, key))
+        expected.map(|(file, line, key)| (file.to_owned(), line, key.to_owned()))
     );
 }
 

@@ -61,20 +61,18 @@ impl<'a> Jobs<'a> {
         value.list("[]*config.ScrapeConfig", |item| {
             let mut job = job::read(&item, self.global, context)?;
             self.check_name(&job.name, &item, included);
-            if let Some(file) = included {
-                // Paths of keys are those of one file; the file's name makes them unique.
-                let prefix = key_prefix(file);
-                for section in &mut job.sections {
-                    section.key_path.insert_str(0, &prefix);
-                }
-                for transformer in &mut job.transformers {
-                    transformer.key_path.insert_str(0, &prefix);
-                }
+            // Paths of keys are those of one file; the file's name makes them unique.
+            let prefix = included.map(key_prefix).unwrap_or_default();
+            for section in &mut job.sections {
+                section.key_path.insert_str(0, &prefix);
+            }
+            for transformer in &mut job.transformers {
+                transformer.key_path.insert_str(0, &prefix);
             }
             self.origins.push(JobOrigin {
                 file: item.report.file().to_path_buf(),
                 line: item.mark().line,
-                key_path: item.path.clone(),
+                key_path: format!("{prefix}{}", item.path),
             });
             self.list.push(Arc::new(job));
             Some(())

@@ -80,9 +80,14 @@ impl Lab {
 
     /// `periplus check config`.
     pub(crate) async fn check(&self, options: &[&str]) -> Ended {
+        self.command(&["check", "config"], options).await
+    }
+
+    /// A command that takes the configuration as its next argument, and then these options.
+    pub(crate) async fn command(&self, words: &[&str], options: &[&str]) -> Ended {
         let mut command = command();
-        command.args(["check", "config"]).arg(self.config());
-        Ended::of(within(command.args(options).output()).await.unwrap())
+        command.args(words).arg(self.config()).args(options);
+        Ended::of(within(command.output()).await.unwrap())
     }
 }
 
