@@ -5,6 +5,8 @@
 
 #[path = "binary/check.rs"]
 mod check;
+#[path = "binary/check_discovery.rs"]
+mod check_discovery;
 #[path = "binary/cluster.rs"]
 mod cluster;
 #[path = "binary/hot_reload.rs"]
