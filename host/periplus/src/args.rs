@@ -24,6 +24,10 @@ pub(crate) enum Command {
     /// Prepare a Kubernetes cluster.
     #[command(subcommand)]
     Kubernetes(KubernetesCommand),
+    /// Print the targets of a host that runs.
+    Targets(TargetsArgs),
+    /// Print where each label of a target comes from, or why the target is not served.
+    Explain(ExplainArgs),
 }
 
 #[derive(Debug, Subcommand)]
@@ -135,6 +139,56 @@ pub(crate) struct CheckDiscoveryArgs {
 
     #[command(flatten)]
     pub(crate) load: LoadArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TargetsArgs {
+    /// Only this job.
+    #[arg(value_name = "JOB")]
+    pub(crate) job: Option<String>,
+
+    /// Those that were dropped too.
+    #[arg(long)]
+    pub(crate) dropped: bool,
+
+    #[command(flatten)]
+    pub(crate) client: ClientArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ExplainArgs {
+    /// The job, by its `job_name`.
+    #[arg(value_name = "JOB")]
+    pub(crate) job: String,
+
+    /// The target, by its address as discovered or at the end, or by its `instance`.
+    #[arg(value_name = "TARGET")]
+    pub(crate) target: String,
+
+    #[command(flatten)]
+    pub(crate) client: ClientArgs,
+}
+
+/// Which host to ask.
+#[derive(Debug, Args)]
+pub(crate) struct ClientArgs {
+    /// Address of the host.
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "PERIPLUS_URL",
+        hide_env_values = true,
+        default_value = "http://127.0.0.1:9099"
+    )]
+    pub(crate) url: url::Url,
+
+    /// How long to wait for the answer.
+    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = parse_duration)]
+    pub(crate) timeout: Duration,
+
+    /// What to print.
+    #[arg(long, value_enum, default_value = "table")]
+    pub(crate) format: OutputFormat,
 }
 
 /// For people or for programs.

@@ -7,6 +7,7 @@
 
 mod args;
 mod check;
+mod client;
 mod load;
 mod logging;
 mod mechanisms;
@@ -40,6 +41,8 @@ fn main() -> ExitCode {
         Command::Run(args) => runtime.block_on(run::run(args)),
         Command::Check(CheckCommand::Config(args)) => runtime.block_on(check::config(args)),
         Command::Check(CheckCommand::Discovery(args)) => runtime.block_on(check::discovery(args)),
+        Command::Targets(args) => runtime.block_on(client::targets(args)),
+        Command::Explain(args) => runtime.block_on(client::explain(args)),
         Command::Kubernetes(KubernetesCommand::Rbac(args)) => rbac::rbac(&args),
     };
     // Blocking work that is still under way (a compilation, say) must not hold up the exit.

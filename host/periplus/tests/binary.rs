@@ -7,6 +7,8 @@
 mod check;
 #[path = "binary/check_discovery.rs"]
 mod check_discovery;
+#[path = "binary/client.rs"]
+mod client;
 #[path = "binary/cluster.rs"]
 mod cluster;
 #[path = "binary/hot_reload.rs"]
