@@ -1,8 +1,11 @@
 //! What is granted: rules of origin, methods and paths.
 
+use std::net::IpAddr;
+
 use http::Method;
 use url::Url;
 
+use crate::address::{AddressRefused, check_address};
 use crate::error::{EgressError, FailureKind};
 use crate::origin::{Origin, OriginPattern};
 use crate::path;
@@ -22,6 +25,20 @@ pub struct OriginRule {
 #[derive(Clone, Debug, Default)]
 pub struct OriginPolicy {
     rules: Vec<OriginRule>,
+    /// The origin that the operator wrote for a source of the host's own.
+    own: Option<Origin>,
+}
+
+/// Which addresses an origin may have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum AddressRule {
+    /// Any: the operator wrote the origin.
+    Any,
+    /// What [`check_address`] allows.
+    Checked {
+        /// Whether this machine is among them.
+        loopback: bool,
+    },
 }
 
 // === impl OriginRule ===
@@ -44,7 +61,18 @@ impl OriginPolicy {
     /// A policy that allows what any of the rules allows, and nothing else.
     #[must_use]
     pub fn new(rules: Vec<OriginRule>) -> Self {
-        Self { rules }
+        Self { rules, own: None }
+    }
+
+    /// A policy for a source whose URL the operator wrote: `own` may have any address; redirects
+    /// may lead anywhere but to metadata services and, unless `own` is this machine, to this
+    /// machine.
+    #[must_use]
+    pub fn of_source(own: Origin) -> Self {
+        Self {
+            rules: Vec::new(),
+            own: Some(own),
+        }
     }
 
     /// The origin of a request that a rule allows; otherwise what is missing, with the line to add.
@@ -58,6 +86,9 @@ impl OriginPolicy {
                 ),
             )
         })?;
+        if self.own.is_some() {
+            return Ok(origin);
+        }
         let mut on_origin = self
             .rules
             .iter()
@@ -85,21 +116,44 @@ impl OriginPolicy {
         Ok(origin)
     }
 
-    /// Whether names of this origin may be this machine: a rule names it literally.
-    pub(crate) fn grants_loopback(&self, origin: &Origin) -> bool {
-        self.rules
-            .iter()
-            .any(|r| r.origin.is_local() && r.origin.matches(origin))
+    /// Whether the host itself asks, for a source of its own.
+    pub(crate) fn is_of_source(&self) -> bool {
+        self.own.is_some()
     }
 
-    /// The same by name alone, for the resolver, which does not know the port.
-    pub(crate) fn grants_loopback_name(&self, name: &str) -> bool {
-        let name = name.trim_end_matches('.').to_ascii_lowercase();
-        (name == "localhost" || name.ends_with(".localhost"))
-            && self
-                .rules
-                .iter()
-                .any(|r| r.origin.is_local() && r.origin.host() == name)
+    /// Which addresses this origin may have.
+    pub(crate) fn addresses(&self, origin: &Origin) -> AddressRule {
+        if let Some(own) = &self.own {
+            if own == origin {
+                return AddressRule::Any;
+            }
+            return AddressRule::Checked {
+                loopback: own.is_local() && origin.is_local(),
+            };
+        }
+        let is_literal = |rule: &OriginRule| rule.origin.is_local() && rule.origin.matches(origin);
+        AddressRule::Checked {
+            loopback: self.rules.iter().any(is_literal),
+        }
+    }
+
+    /// Whether credentials for `from` go along when it redirects to `to`. Those of a source follow
+    /// as in Prometheus, to the same host and to hosts below it, but never from `https` to `http`;
+    /// those of a plugin's section stay with their origin.
+    pub(crate) fn keeps_credentials(&self, from: &Origin, to: &Origin) -> bool {
+        from == to || (self.own.is_some() && to.is_at_or_below(from) && !to.is_downgrade_of(from))
+    }
+}
+
+// === impl AddressRule ===
+
+impl AddressRule {
+    /// Refuses an address that the origin may not have.
+    pub(crate) fn check(self, address: IpAddr) -> Result<(), AddressRefused> {
+        match self {
+            Self::Any => Ok(()),
+            Self::Checked { loopback } => check_address(address, loopback),
+        }
     }
 }
 

@@ -187,7 +187,10 @@ fn proxy(url: &Url, http: &HttpClientConfig) -> Result<Option<http::Uri>, ApiErr
         };
         (variable(name), variable("no_proxy").unwrap_or_default())
     } else {
-        (http.proxy_url.clone(), http.proxy.no_proxy.clone())
+        (
+            http.proxy_url.as_ref().map(|url| url.expose().to_owned()),
+            http.proxy.no_proxy.clone(),
+        )
     };
     let Some(proxy) = proxy.filter(|proxy| !proxy.is_empty() && !is_direct(url, &direct)) else {
         return Ok(None);

@@ -133,7 +133,9 @@ fn basic_authentication_is_encoded() {
 fn a_proxy_is_left_out_for_hosts_that_are_reached_directly() {
     let proxy = |host: &str, no_proxy: &str| {
         let mut http = HttpClientConfig {
-            proxy_url: Some("http://proxy.example.com:3128".to_owned()),
+            proxy_url: Some(periplus_config::SecretUrl::new(
+                "http://proxy.example.com:3128",
+            )),
             ..HttpClientConfig::default()
         };
         http.proxy.no_proxy = no_proxy.to_owned();
