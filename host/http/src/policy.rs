@@ -64,7 +64,7 @@ impl OriginPolicy {
         Self { rules, own: None }
     }
 
-    /// A policy for a source whose URL the operator wrote: `own` may have any address; redirects
+    /// A policy for a source whose URL the operator wrote: its host may have any address; redirects
     /// may lead anywhere but to metadata services and, unless `own` is this machine, to this
     /// machine.
     #[must_use]
@@ -124,7 +124,7 @@ impl OriginPolicy {
     /// Which addresses this origin may have.
     pub(crate) fn addresses(&self, origin: &Origin) -> AddressRule {
         if let Some(own) = &self.own {
-            if own == origin {
+            if own.host() == origin.host() {
                 return AddressRule::Any;
             }
             return AddressRule::Checked {
@@ -214,6 +214,48 @@ mod tests {
         assert!(error.message.contains("method `POST`"), "{error}");
         let error = check(&Method::POST, "https://api.example.com/search/../admin").unwrap_err();
         assert!(error.message.contains("path `/admin`"), "{error}");
+    }
+
+    #[test]
+    fn credentials_of_a_source_stay_with_its_host_and_those_of_a_plugin_with_their_origin() {
+        let origin = |url: &str| Origin::of(&Url::parse(url).unwrap()).unwrap();
+        let from = origin("http://h.example/");
+        let source = OriginPolicy::of_source(from.clone());
+        for (to, keeps) in [
+            ("http://h.example/", true),
+            ("http://h.example:8080/", true),
+            ("https://h.example/", true),
+            ("https://a.h.example/", true),
+            ("http://example/", false),
+            ("http://xh.example/", false),
+            ("http://h.example.evil/", false),
+            ("http://192.0.2.1/", false),
+        ] {
+            assert_eq!(source.keeps_credentials(&from, &origin(to)), keeps, "{to}");
+            let is_same = origin(to) == from;
+            assert_eq!(policy().keeps_credentials(&from, &origin(to)), is_same);
+        }
+        let secure = origin("https://h.example/");
+        assert!(!source.keeps_credentials(&secure, &from));
+        let address = origin("http://192.0.2.1/");
+        assert!(source.keeps_credentials(&address, &origin("https://192.0.2.1/")));
+    }
+
+    #[test]
+    fn a_source_may_have_any_address_and_redirects_may_not() {
+        let origin = |url: &str| Origin::of(&Url::parse(url).unwrap()).unwrap();
+        let metadata = "169.254.169.254".parse().unwrap();
+        let loopback = "127.0.0.1".parse().unwrap();
+        let source = OriginPolicy::of_source(origin("http://h.example/"));
+        for own in ["http://h.example/", "https://h.example:8443/"] {
+            assert!(source.addresses(&origin(own)).check(metadata).is_ok());
+        }
+        let other = source.addresses(&origin("http://other.example/"));
+        assert!(other.check(metadata).is_err() && other.check(loopback).is_err());
+        assert!(other.check("192.0.2.1".parse().unwrap()).is_ok());
+        let here = OriginPolicy::of_source(origin("http://localhost:1/"));
+        let moved = here.addresses(&origin("http://127.0.0.1:2/"));
+        assert!(moved.check(loopback).is_ok() && moved.check(metadata).is_err());
     }
 
     #[test]

@@ -170,6 +170,16 @@ impl Proxy {
         Some((user, password))
     }
 
+    /// The proxy as a URL, with its credentials.
+    pub(crate) fn url(&self) -> Option<Url> {
+        let mut url = Url::parse(&self.to_string()).ok()?;
+        if let Some((user, password)) = self.credentials() {
+            url.set_username(user).ok()?;
+            url.set_password(Some(password)).ok()?;
+        }
+        Some(url)
+    }
+
     fn authorization(&self) -> Option<HeaderValue> {
         let (user, password) = self.credentials()?;
         let encoded = BASE64_STANDARD.encode(format!("{user}:{password}"));

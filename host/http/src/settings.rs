@@ -8,6 +8,7 @@ use base64::prelude::BASE64_STANDARD;
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use periplus_config::{Authorization, BasicAuth, HttpClientConfig};
+use url::Url;
 
 use crate::oauth2::TokenSource;
 use crate::proxy::ProxyRules;
@@ -83,12 +84,19 @@ impl ClientSettings {
         })
     }
 
-    pub(crate) fn config(&self) -> &HttpClientConfig {
+    /// The settings as configured.
+    pub fn config(&self) -> &HttpClientConfig {
         &self.config
     }
 
     pub(crate) fn proxies(&self) -> Arc<ProxyRules> {
         Arc::clone(&self.proxies)
+    }
+
+    /// The proxy on the way to a URL, with its credentials, for a client that connects by itself.
+    #[must_use]
+    pub fn proxy_for(&self, url: &Url) -> Option<Url> {
+        self.proxies.route(&url.as_str().parse().ok()?)?.url()
     }
 
     /// Headers that the settings set, so that a plugin may not.
@@ -132,13 +140,29 @@ impl ClientSettings {
         Ok(headers)
     }
 
-    /// The server refused these headers, so the token among them is not used again. Says whether
-    /// there was one, so that asking again may help.
-    pub async fn refused(&self, headers: &HeaderMap) -> bool {
+    /// A token is fetched anew for the next request.
+    pub async fn forget_token(&self) {
+        if let Some(tokens) = &self.tokens {
+            tokens.forget_any().await;
+        }
+    }
+
+    /// The server refused what it was sent: a token is fetched anew for the next request. Says
+    /// whether there is one, so that asking again may help.
+    pub(crate) async fn refused(&self, headers: &HeaderMap) -> bool {
         match (&self.tokens, headers.get(AUTHORIZATION)) {
-            (Some(tokens), Some(used)) => tokens.forget(used).await,
+            (Some(tokens), Some(used)) => {
+                tokens.forget(used).await;
+                true
+            }
             _ => false,
         }
+    }
+}
+
+impl std::fmt::Debug for ClientSettings {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.config.fmt(f)
     }
 }
 
