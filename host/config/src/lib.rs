@@ -21,6 +21,7 @@ mod places;
 mod plugin;
 mod read;
 mod secret;
+mod secret_url;
 mod section;
 mod text;
 mod yaml;
@@ -45,4 +46,5 @@ pub use plugin::{
     Grants, HttpGrant, OnError, PluginConfig, PluginLimits, PluginSection, TransformerConfig,
 };
 pub use secret::Secret;
-pub use section::{FileSection, Section, SectionKind};
+pub use secret_url::SecretUrl;
+pub use section::{FileSection, HttpSection, Section, SectionKind};

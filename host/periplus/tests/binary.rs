@@ -13,6 +13,8 @@ mod client;
 mod cluster;
 #[path = "binary/hot_reload.rs"]
 mod hot_reload;
+#[path = "binary/http_sd.rs"]
+mod http_sd;
 #[path = "binary/json_http.rs"]
 mod json_http;
 #[path = "binary/kubernetes.rs"]
