@@ -8,6 +8,7 @@ use periplus_discovery::{Directory, ManagerHandle, PluginStatuses, Readiness};
 use prometheus_client::registry::Registry;
 
 use crate::body::BodyCache;
+use crate::mads;
 use crate::metrics::ServeMetrics;
 use crate::reload::ReloadHandle;
 use crate::views::ViewCache;
@@ -57,6 +58,7 @@ pub(crate) struct App {
     pub(crate) removed_grace: Duration,
     pub(crate) bodies: Arc<BodyCache>,
     pub(crate) views: Arc<ViewCache>,
+    pub(crate) mads_reported: mads::Reported,
     pub(crate) about: About,
 }
 
@@ -99,6 +101,7 @@ impl App {
             removed_grace,
             bodies,
             views,
+            mads_reported: mads::Reported::default(),
             about,
         }
     }
