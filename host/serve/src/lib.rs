@@ -6,7 +6,7 @@
 //!
 //! ```text
 //! Directory --Snapshot--> BodyCache (plain), ViewCache (gzip, parts) --(ETag)--> GET /sd/{job}
-//!          \--Follow--> POST /mads/{job}/v3/...
+//!          \--Follow--> POST /mads/{job}/v3/... and GET /api/v1/watch/{job}
 //!          \--statuses--> /api/v1/..., /-/ready, /            reload <-- POST /-/reload
 //! ```
 //!
@@ -31,6 +31,7 @@ mod segments;
 mod server;
 mod state;
 mod views;
+mod watch;
 
 pub use metrics::ServeMetrics;
 pub use reload::{ReloadHandle, ReloadRequest, reload_channel};

@@ -12,6 +12,7 @@ use crate::mads;
 use crate::metrics::ServeMetrics;
 use crate::reload::ReloadHandle;
 use crate::views::ViewCache;
+use crate::watch::History;
 
 /// Everything that the fronts read from, or ask.
 pub struct ServeState {
@@ -59,6 +60,7 @@ pub(crate) struct App {
     pub(crate) bodies: Arc<BodyCache>,
     pub(crate) views: Arc<ViewCache>,
     pub(crate) mads_reported: mads::Reported,
+    pub(crate) watched: Arc<History>,
     pub(crate) about: About,
 }
 
@@ -102,6 +104,7 @@ impl App {
             bodies,
             views,
             mads_reported: mads::Reported::default(),
+            watched: Arc::default(),
             about,
         }
     }

@@ -16,3 +16,4 @@ mod metrics;
 mod parts;
 mod reload;
 mod support;
+mod watch;
