@@ -6,6 +6,7 @@
 //!
 //! ```text
 //! Directory --Snapshot--> BodyCache (plain), ViewCache (gzip, parts) --(ETag)--> GET /sd/{job}
+//!          \--Follow--> POST /mads/{job}/v3/... and GET /api/v1/watch/{job}
 //!          \--statuses--> /api/v1/..., /-/ready, /            reload <-- POST /-/reload
 //! ```
 //!
@@ -16,10 +17,12 @@ mod body;
 mod conditional;
 mod encoding;
 mod error;
+mod follow;
 mod guard;
 mod health;
 mod index;
 mod jobs;
+mod mads;
 mod metrics;
 mod reload;
 mod router;
@@ -28,6 +31,7 @@ mod segments;
 mod server;
 mod state;
 mod views;
+mod watch;
 
 pub use metrics::ServeMetrics;
 pub use reload::{ReloadHandle, ReloadRequest, reload_channel};

@@ -8,9 +8,11 @@ use periplus_discovery::{Directory, ManagerHandle, PluginStatuses, Readiness};
 use prometheus_client::registry::Registry;
 
 use crate::body::BodyCache;
+use crate::mads;
 use crate::metrics::ServeMetrics;
 use crate::reload::ReloadHandle;
 use crate::views::ViewCache;
+use crate::watch::History;
 
 /// Everything that the fronts read from, or ask.
 pub struct ServeState {
@@ -57,6 +59,8 @@ pub(crate) struct App {
     pub(crate) removed_grace: Duration,
     pub(crate) bodies: Arc<BodyCache>,
     pub(crate) views: Arc<ViewCache>,
+    pub(crate) mads_reported: mads::Reported,
+    pub(crate) watched: Arc<History>,
     pub(crate) about: About,
 }
 
@@ -99,6 +103,8 @@ impl App {
             removed_grace,
             bodies,
             views,
+            mads_reported: mads::Reported::default(),
+            watched: Arc::default(),
             about,
         }
     }
