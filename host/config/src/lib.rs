@@ -9,6 +9,7 @@
 //!                          \________________\______________________\--> Diagnostics, all of them
 //! ```
 
+mod allocator;
 mod config;
 mod diagnostic;
 mod http_client;
@@ -19,10 +20,14 @@ mod options;
 mod places;
 mod plugin;
 mod read;
+mod scraper;
 mod secret;
 mod section;
 mod yaml;
 
+pub use allocator::{
+    AllocationStrategy, Collector, CollectorSource, Handover, JobCollectors, TargetAllocator,
+};
 pub use config::{Config, ExplicitScrape, Job};
 pub use diagnostic::{ConfigErrors, Diagnostic};
 pub use http_client::{
@@ -41,5 +46,6 @@ pub use places::Places;
 pub use plugin::{
     Grants, HttpGrant, OnError, PluginConfig, PluginLimits, PluginSection, TransformerConfig,
 };
+pub use scraper::ScrapeSection;
 pub use secret::Secret;
 pub use section::{FileSection, Section, SectionKind};

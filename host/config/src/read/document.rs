@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::global::{self, Global};
-use super::{ClusterList, Context, clusters, job, plugins, quoted};
+use super::{ClusterList, Context, allocator, clusters, job, plugins, quoted};
 use crate::config::{Config, Job};
 use crate::plugin::PluginConfig;
 use crate::yaml::{Fields, Value};
@@ -32,6 +32,7 @@ pub(crate) fn read_document(
         jobs: Vec::new(),
         plugins: Vec::new(),
         clusters: Vec::new(),
+        target_allocator: None,
     };
     let Some(mut fields) = top(root) else {
         return config;
@@ -53,6 +54,10 @@ pub(crate) fn read_document(
         config.jobs = read_jobs(&value, &global, &context);
     }
     config.clusters = clusters.entries;
+    if let Some(value) = fields.take("target_allocator") {
+        let jobs = config.jobs.iter().map(|job| &*job.name).collect();
+        config.target_allocator = Some(allocator::read(&value, &jobs));
+    }
     pass_over(&mut fields);
     fields.finish();
     config

@@ -1,10 +1,15 @@
 //! `global`.
 
+use std::sync::Arc;
+
 use periplus_core::duration::PromDuration;
 use periplus_core::name::{NameScheme, is_valid_label_name};
 
+use serde_json::Map;
+
 use super::{duration, quoted, units};
 use crate::config::ExplicitScrape;
+use crate::scraper::INHERITED;
 use crate::yaml::{Fields, Value, quote_bytes};
 
 /// What jobs inherit.
@@ -19,6 +24,8 @@ pub(super) struct Global {
     pub(super) convert_classic_histograms_to_nhcb: bool,
     pub(super) always_scrape_classic_histograms: bool,
     pub(super) explicit: ExplicitScrape,
+    /// The settings that jobs inherit, as written.
+    pub(super) inherited: Arc<Map<String, serde_json::Value>>,
 }
 
 /// Protocols in the order in which upstream lists them.
@@ -47,6 +54,7 @@ impl Default for Global {
             convert_classic_histograms_to_nhcb: false,
             always_scrape_classic_histograms: false,
             explicit: ExplicitScrape::default(),
+            inherited: Arc::default(),
         }
     }
 }
@@ -62,6 +70,7 @@ pub(super) fn read(value: &Value<'_>) -> Global {
     let mut global = take(&mut fields);
     let external_labels = fields.take("external_labels");
     take_unused(&mut fields);
+    global.inherited = inherited(value);
     if fields.finish() {
         if let Some(labels) = external_labels {
             check_external_labels(&labels, global.name_scheme);
@@ -69,6 +78,16 @@ pub(super) fn read(value: &Value<'_>) -> Global {
         settle(&mut global, &fields);
     }
     global
+}
+
+/// What is handed on to scrapers with each job.
+fn inherited(value: &Value<'_>) -> Arc<Map<String, serde_json::Value>> {
+    let mut written = match value.json_as_written() {
+        serde_json::Value::Object(written) => written,
+        _ => Map::new(),
+    };
+    written.retain(|key, value| INHERITED.contains(&&**key) && !value.is_null());
+    Arc::new(written)
 }
 
 fn take(fields: &mut Fields<'_>) -> Global {
@@ -110,6 +129,7 @@ fn take(fields: &mut Fields<'_>) -> Global {
             .unwrap_or_default(),
         name_escaping: fields.string("metric_name_escaping_scheme"),
         explicit,
+        inherited: Arc::default(),
     }
 }
 

@@ -112,6 +112,7 @@ impl Host {
             jobs,
             plugins: Vec::new(),
             clusters: Vec::new(),
+            target_allocator: None,
         };
         let report = self.manager.apply(Arc::new(config)).await;
         assert_eq!(report.failed_sections, []);
@@ -280,6 +281,7 @@ pub(crate) fn job(name: &str, rules: &[RawRule]) -> Job {
         relabel_rules: rules.collect(),
         name_scheme: NameScheme::Utf8,
         verbatim: serde_json::Value::Null,
+        inherited: Arc::default(),
     }
 }
 
