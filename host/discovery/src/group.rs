@@ -96,7 +96,9 @@ impl Stage {
 // === impl GroupKey ===
 
 impl GroupKey {
-    pub(crate) fn hash_with(&self, content: ContentHash) -> ContentHash {
+    /// The hash of the key and of some content. Sums of such hashes tell what a list shows, since
+    /// lists are ordered by key.
+    pub fn hash_with(&self, content: ContentHash) -> ContentHash {
         let mut hasher = ContentHasher::default();
         hasher
             .field(self.section.mechanism.as_bytes())
@@ -256,7 +258,7 @@ impl GroupResult {
     }
 
     /// The hash of what a stage shows; none if it shows nothing.
-    pub(crate) fn stage_hash(&self, stage: Stage) -> Option<ContentHash> {
+    pub fn stage_hash(&self, stage: Stage) -> Option<ContentHash> {
         let discovered = || {
             let hash = self.discovered.content_hash();
             (!self.discovered.is_empty()).then_some(hash)
@@ -266,6 +268,13 @@ impl GroupResult {
             (Stage::Discovered | Stage::Transformed, _) => discovered(),
             (Stage::Final, _) => (self.standing > 0).then_some(self.shown),
         }
+    }
+}
+
+impl PartialEq for GroupResult {
+    /// Only the very same result is equal: that is what tells two snapshots apart, at no cost.
+    fn eq(&self, other: &Self) -> bool {
+        std::ptr::eq(self, other)
     }
 }
 

@@ -25,6 +25,7 @@ mod snapshot;
 pub mod status;
 mod targets;
 pub mod updates;
+mod view;
 
 pub use body::BodyPieces;
 pub use discovered::{Discovered, GroupOrigin};
@@ -39,3 +40,4 @@ pub use snapshot::{Directory, JobHandle, Snapshot};
 pub use status::{PluginStatus, PluginStatuses, ProviderState, ProviderStatus};
 pub use targets::StagedTarget;
 pub use updates::{Updates, UpdatesProbe};
+pub use view::{Names, View};

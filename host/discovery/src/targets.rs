@@ -20,6 +20,13 @@ pub struct StagedTarget<'a> {
     address: &'a str,
 }
 
+/// Whether copies are shown at the stages before the last; the last one never shows them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Copies {
+    Shown,
+    Hidden,
+}
+
 // === impl Snapshot ===
 
 impl Snapshot {
@@ -40,10 +47,23 @@ impl Snapshot {
 impl GroupResult {
     /// Shows every target of a stage that is no copy of another one in the job, in the order of
     /// the provider.
-    pub fn visit_targets(&self, stage: Stage, mut visit: impl FnMut(&StagedTarget<'_>)) {
+    pub fn visit_targets(&self, stage: Stage, visit: impl FnMut(&StagedTarget<'_>)) {
+        self.visit(stage, Copies::Hidden, visit);
+    }
+
+    pub(crate) fn visit(
+        &self,
+        stage: Stage,
+        copies: Copies,
+        mut visit: impl FnMut(&StagedTarget<'_>),
+    ) {
         let group = self.discovered().group();
+        let is_shown = |index| copies == Copies::Shown || !self.is_copy(index);
         if stage == Stage::Discovered {
-            let is_hidden = self.hidden_rows(group.targets.len());
+            let is_hidden = match copies {
+                Copies::Hidden => self.hidden_rows(group.targets.len()),
+                Copies::Shown => Vec::new(),
+            };
             for (row, own) in group.targets.iter().enumerate() {
                 if is_hidden.get(row).is_some_and(|hidden| *hidden) {
                     continue;
@@ -59,15 +79,13 @@ impl GroupResult {
             return;
         }
         for (index, target) in self.targets.iter().enumerate() {
-            if self.is_copy(index) {
-                continue;
-            }
             let (labels, form) = match (stage, &target.outcome) {
-                (Stage::Final, Outcome::Active(last)) => {
+                (Stage::Final, Outcome::Active(last)) if !self.is_copy(index) => {
                     (Cow::Borrowed(&last.labels), Some(self.form()))
                 }
                 (Stage::Final, _) => continue,
-                _ => (self.transformed(&group, index), None),
+                _ if is_shown(index) => (self.transformed(&group, index), None),
+                _ => continue,
             };
             let address = discovered_address(&group, target.row as usize);
             visit(&StagedTarget {
@@ -107,6 +125,15 @@ impl StagedTarget<'_> {
         let form = self.form;
         let all = self.labels.iter();
         all.filter(move |(name, value)| form.is_none_or(|form| !form.is_implied(name, value)))
+    }
+
+    /// The value of a label that is shown; empty if there is none.
+    pub fn get(&self, name: &str) -> &str {
+        let value = self.labels.get(name).unwrap_or_default();
+        match self.form {
+            Some(form) if form.is_implied(name, value) => "",
+            _ => value,
+        }
     }
 
     /// The label set behind [`labels`](Self::labels): at the final stage it also holds the scrape

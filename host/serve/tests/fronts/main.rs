@@ -12,5 +12,6 @@ mod health;
 mod listener;
 mod lists;
 mod metrics;
+mod parts;
 mod reload;
 mod support;
