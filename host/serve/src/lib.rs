@@ -21,6 +21,7 @@ mod health;
 mod index;
 mod jobs;
 mod metrics;
+mod otel;
 mod reload;
 mod router;
 mod sd;
@@ -30,6 +31,7 @@ mod state;
 mod views;
 
 pub use metrics::ServeMetrics;
+pub use otel::{AllocatorSettings, ClientCertificate, OtelFront};
 pub use reload::{ReloadHandle, ReloadRequest, reload_channel};
 pub use router::router;
 pub use server::{ServeLimits, serve, serve_with};

@@ -32,6 +32,7 @@ use tokio::time::Instant;
 
 use crate::encoding::Encoding;
 use crate::error::ApiError;
+use crate::otel::AllocatorMetrics;
 use crate::state::App;
 
 const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -49,6 +50,7 @@ pub struct ServeMetrics {
     view_bytes: Gauge,
     left_out: Counter,
     segments: Counter,
+    pub(crate) allocator: AllocatorMetrics,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -81,6 +83,7 @@ impl ServeMetrics {
             view_bytes: Gauge::<i64, _>::default(),
             left_out: Counter::default(),
             segments: Counter::default(),
+            allocator: AllocatorMetrics::register(registry),
         };
         let Self {
             requests,
@@ -91,6 +94,7 @@ impl ServeMetrics {
             view_bytes,
             left_out,
             segments,
+            allocator: _,
         } = metrics.clone();
         registry.register("periplus_http_requests", "Requests answered", requests);
         registry.register_with_unit(
@@ -174,7 +178,11 @@ impl ServeMetrics {
 }
 
 /// Counts every request.
-pub(crate) async fn observe(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+pub(crate) async fn observe(
+    State(metrics): State<ServeMetrics>,
+    request: Request,
+    next: Next,
+) -> Response {
     let started = Instant::now();
     let route = match request.extensions().get::<MatchedPath>() {
         Some(path) => path.as_str().replace("{*job}", "{job}"),
@@ -202,7 +210,7 @@ pub(crate) async fn observe(State(app): State<Arc<App>>, request: Request, next:
             .or_else(announced)
             .unwrap_or(0),
     };
-    app.metrics.answered(route, &response, bytes, took);
+    metrics.answered(route, &response, bytes, took);
     let status = response.status().as_u16();
     tracing::debug!(%method, path, status, bytes, ?took, "Answered a request");
     response

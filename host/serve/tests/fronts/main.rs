@@ -12,6 +12,7 @@ mod health;
 mod listener;
 mod lists;
 mod metrics;
+mod otel;
 mod parts;
 mod reload;
 mod support;
