@@ -50,7 +50,8 @@ e2e: plugins ## Compare with a real Prometheus on a real kube-apiserver; SCRIPTS
 	$(BIN)/periplus-e2e run --periplus $(BIN)/periplus --build tests/e2e/.build $(if $(SCRIPTS),--scripts $(SCRIPTS),--scripts tests/e2e/scripts --all-differences)
 	@if [ -z "$(SCRIPTS)" ]; then \
 	    $(BIN)/periplus-e2e selftest --periplus $(BIN)/periplus --build tests/e2e/.build && \
-	    $(BIN)/periplus-e2e rbac --periplus $(BIN)/periplus --build tests/e2e/.build; \
+	    $(BIN)/periplus-e2e rbac --periplus $(BIN)/periplus --build tests/e2e/.build && \
+	    $(BIN)/periplus-e2e fronts --periplus $(BIN)/periplus --build tests/e2e/.build; \
 	fi
 
 faults: ## Every fault of an API server under churn; FAULT_SECONDS=300, SEED=1 (needs Rust)

@@ -6,6 +6,7 @@
 //!
 //! ```text
 //! Directory --Snapshot--> BodyCache (plain), ViewCache (gzip, parts) --(ETag)--> GET /sd/{job}
+//!          \--Follow--> POST /mads/{job}/v3/...
 //!          \--statuses--> /api/v1/..., /-/ready, /            reload <-- POST /-/reload
 //! ```
 //!
@@ -16,10 +17,12 @@ mod body;
 mod conditional;
 mod encoding;
 mod error;
+mod follow;
 mod guard;
 mod health;
 mod index;
 mod jobs;
+mod mads;
 mod metrics;
 mod otel;
 mod reload;

@@ -10,6 +10,9 @@
 //! | `periplus_http_view_cache_bytes` | | bytes of compressed lists and parts of lists that are kept in segments |
 //! | `periplus_http_segments_built_total` | | segments of such lists that were made, since something in them changed |
 //! | `periplus_http_labels_left_out_total` | | labels left out of answers because the reader takes no such names |
+//! | `periplus_mads_polls_waiting` | | long polls that are held |
+//! | `periplus_mads_refused_total` | | answers that a reader refused |
+//! | `periplus_mads_label_collisions_total` | | names of labels that were left out of an assignment, since readers would take them for others |
 //!
 //! `route` is the pattern of a route, or `other`: the number of series does not grow with jobs.
 
@@ -51,7 +54,20 @@ pub struct ServeMetrics {
     left_out: Counter,
     segments: Counter,
     pub(crate) allocator: AllocatorMetrics,
+    mads: MadsMetrics,
 }
+
+/// Metrics of long polls.
+#[derive(Clone, Debug, Default)]
+struct MadsMetrics {
+    waiting: Gauge,
+    refused: Counter,
+    collisions: Counter,
+}
+
+/// Counts as waiting until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Waiting(Gauge);
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct RequestLabels {
@@ -84,6 +100,7 @@ impl ServeMetrics {
             left_out: Counter::default(),
             segments: Counter::default(),
             allocator: AllocatorMetrics::register(registry),
+            mads: MadsMetrics::default(),
         };
         let Self {
             requests,
@@ -95,6 +112,7 @@ impl ServeMetrics {
             left_out,
             segments,
             allocator: _,
+            mads,
         } = metrics.clone();
         registry.register("periplus_http_requests", "Requests answered", requests);
         registry.register_with_unit(
@@ -135,6 +153,7 @@ impl ServeMetrics {
             "Labels left out of answers because the reader takes no such names",
             left_out,
         );
+        mads.register(registry);
         metrics
     }
 
@@ -146,6 +165,19 @@ impl ServeMetrics {
     pub(crate) fn set_view_bytes(&self, bytes: usize) {
         self.view_bytes
             .set(i64::try_from(bytes).unwrap_or(i64::MAX));
+    }
+
+    pub(crate) fn mads_waiting(&self) -> Waiting {
+        self.mads.waiting.inc();
+        Waiting(self.mads.waiting.clone())
+    }
+
+    pub(crate) fn mads_refused(&self) {
+        self.mads.refused.inc();
+    }
+
+    pub(crate) fn mads_collided(&self, names: usize) {
+        self.mads.collisions.inc_by(names as u64);
     }
 
     pub(crate) fn segments_built(&self, count: usize) {
@@ -174,6 +206,41 @@ impl ServeMetrics {
             .get_or_create(&labels)
             .observe(took.as_secs_f64());
         self.response_bytes.get_or_create(&labels).inc_by(bytes);
+    }
+}
+
+// === impl MadsMetrics ===
+
+impl MadsMetrics {
+    fn register(self, registry: &mut Registry) {
+        let Self {
+            waiting,
+            refused,
+            collisions,
+        } = self;
+        registry.register(
+            "periplus_mads_polls_waiting",
+            "Long polls that are held",
+            waiting,
+        );
+        registry.register(
+            "periplus_mads_refused",
+            "Answers that a reader refused",
+            refused,
+        );
+        registry.register(
+            "periplus_mads_label_collisions",
+            "Names of labels that were left out of an assignment, since readers would take them for others",
+            collisions,
+        );
+    }
+}
+
+// === impl Waiting ===
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.0.dec();
     }
 }
 

@@ -22,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
+use crate::follow::Stopping;
 use crate::guard::LocalAddress;
 use activity::{Activity, Expired};
 use watched::{GuardedBody, WatchedIo};
@@ -51,6 +52,13 @@ pub struct ServeLimits {
     pub drain: Duration,
     /// Requests at a time on one HTTP/2 connection.
     pub streams: u32,
+}
+
+/// What a request is answered with.
+struct Connection {
+    router: Router,
+    local: SocketAddr,
+    stop: CancellationToken,
 }
 
 // === impl ServeLimits ===
@@ -145,7 +153,15 @@ async fn connection(
     let io = TokioIo::new(WatchedIo::new(stream, Arc::clone(&activity)));
     let service = {
         let activity = Arc::clone(&activity);
-        service_fn(move |request| answer(request, router.clone(), local, Arc::clone(&activity)))
+        let stop = stop.clone();
+        service_fn(move |request| {
+            let connection = Connection {
+                router: router.clone(),
+                local,
+                stop: stop.clone(),
+            };
+            answer(request, connection, Arc::clone(&activity))
+        })
     };
     let builder = builder(limits);
     let mut connection = pin!(builder.serve_connection(io, service));
@@ -193,13 +209,19 @@ fn builder(limits: ServeLimits) -> Builder<TokioExecutor> {
 
 async fn answer(
     request: hyper::Request<Incoming>,
-    router: Router,
-    local: SocketAddr,
+    connection: Connection,
     activity: Arc<Activity>,
 ) -> Result<hyper::Response<GuardedBody>, std::convert::Infallible> {
     let under_way = activity.begin();
     let mut request: Request = request.map(Body::new);
-    request.extensions_mut().insert(LocalAddress(local));
+    let Connection {
+        router,
+        local,
+        stop,
+    } = connection;
+    let extensions = request.extensions_mut();
+    extensions.insert(LocalAddress(local));
+    extensions.insert(Stopping(stop));
     let response = router.oneshot(request).await?;
     Ok(response.map(|body| GuardedBody::new(body, under_way)))
 }

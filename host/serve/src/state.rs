@@ -8,6 +8,7 @@ use periplus_discovery::{Directory, ManagerHandle, PluginStatuses, Readiness};
 use prometheus_client::registry::Registry;
 
 use crate::body::BodyCache;
+use crate::mads;
 use crate::metrics::ServeMetrics;
 use crate::otel::OtelFront;
 use crate::reload::ReloadHandle;
@@ -61,6 +62,7 @@ pub(crate) struct App {
     pub(crate) bodies: Arc<BodyCache>,
     pub(crate) views: Arc<ViewCache>,
     pub(crate) otel: OtelFront,
+    pub(crate) mads_reported: mads::Reported,
     pub(crate) about: About,
 }
 
@@ -105,6 +107,7 @@ impl App {
             bodies,
             views,
             otel,
+            mads_reported: mads::Reported::default(),
             about,
         }
     }

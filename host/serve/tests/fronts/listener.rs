@@ -124,6 +124,46 @@ fn held() -> (Router, mpsc::Receiver<()>, CancellationToken) {
 }
 
 #[tokio::test]
+async fn stop_answers_long_polls_at_once() {
+    let host = Host::start();
+    host.serve(job("pods", &[]), &[group("a", &[("10.0.0.1:80", "east")])])
+        .await;
+    let version = {
+        let path = "/mads/pods/v3/discovery:monitoringassignments";
+        let request = axum::http::Request::post(path).body(axum::body::Body::from("{}"));
+        let response = tower::ServiceExt::oneshot(host.router.clone(), request.unwrap()).await;
+        let body = axum::body::to_bytes(response.unwrap().into_body(), 1 << 20).await;
+        let body: serde_json::Value = serde_json::from_slice(&body.unwrap()).unwrap();
+        body["version_info"].as_str().unwrap().to_owned()
+    };
+    let server = start(host.router.clone(), ServeLimits::default()).await;
+    let mut poll = server.connect().await;
+    let body = format!("{{\"version_info\":\"{version}\"}}");
+    let head = "POST /mads/pods/v3/discovery:monitoringassignments?fetch-timeout=4m HTTP/1.1";
+    let length = body.len();
+    send(
+        &mut poll,
+        &format!("{head}\r\nhost: x\r\ncontent-length: {length}\r\n\r\n{body}"),
+    )
+    .await;
+    let is_held = async || {
+        let metrics = host.get("/metrics").await;
+        metrics.text().contains("periplus_mads_polls_waiting 1\n")
+    };
+    let deadline = tokio::time::Instant::now() + PATIENCE;
+    while !is_held().await {
+        assert!(tokio::time::Instant::now() < deadline, "never held");
+        tokio::task::yield_now().await;
+    }
+    let stopped = std::time::Instant::now();
+    server.stop.cancel();
+    let answer = read_all(&mut poll).await;
+    assert!(answer.starts_with("HTTP/1.1 304 "), "{answer}");
+    server.ended().await;
+    assert!(stopped.elapsed() < ServeLimits::default().drain);
+}
+
+#[tokio::test]
 async fn stop_finishes_what_is_under_way_and_takes_nothing_new() {
     let (router, mut arrivals, go) = held();
     let server = start(router, ServeLimits::default()).await;

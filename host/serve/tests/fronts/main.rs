@@ -11,6 +11,7 @@ mod gzip;
 mod health;
 mod listener;
 mod lists;
+mod mads;
 mod metrics;
 mod otel;
 mod parts;
