@@ -9,6 +9,7 @@
 //!                          \________________\______________________\--> Diagnostics, all of them
 //! ```
 
+mod allocator;
 mod config;
 mod diagnostic;
 mod http_client;
@@ -20,12 +21,16 @@ mod origin;
 mod places;
 mod plugin;
 mod read;
+mod scraper;
 mod secret;
 mod secret_url;
 mod section;
 mod text;
 mod yaml;
 
+pub use allocator::{
+    AllocationStrategy, Collector, CollectorSource, Handover, JobCollectors, TargetAllocator,
+};
 pub use config::{Config, ExplicitScrape, Job};
 pub use diagnostic::{ConfigErrors, Diagnostic};
 pub use http_client::{
@@ -45,6 +50,7 @@ pub use places::Places;
 pub use plugin::{
     Grants, HttpGrant, OnError, PluginConfig, PluginLimits, PluginSection, TransformerConfig,
 };
+pub use scraper::ScrapeSection;
 pub use secret::Secret;
 pub use secret_url::SecretUrl;
 pub use section::{FileSection, HttpSection, Section, SectionKind};

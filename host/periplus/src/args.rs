@@ -88,6 +88,11 @@ pub(crate) struct RunArgs {
     )]
     pub(crate) listen: SocketAddr,
 
+    /// Address of a listener that serves OpenTelemetry's target allocator API alone, at `/`; it is
+    /// always served under `/otel`, too.
+    #[arg(long, value_name = "ADDRESS", env = "PERIPLUS_OTEL_LISTEN")]
+    pub(crate) otel_listen: Option<SocketAddr>,
+
     /// How long `/-/ready` waits for jobs that are not known yet.
     #[arg(long, value_name = "DURATION", default_value = "2m", value_parser = parse_duration)]
     pub(crate) ready_timeout: Duration,

@@ -1,5 +1,6 @@
 //! `periplus run`: the parts started, joined and stopped in order.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -7,10 +8,11 @@ use anyhow::{Context, bail};
 use periplus_discovery::{DiscoveryMetrics, Manager, ManagerHandle, ManagerOptions, StateDir};
 use periplus_kubernetes::{KubernetesMechanism, KubernetesMetrics, KubernetesOptions};
 use periplus_plugin::PluginHost;
-use periplus_serve::{About, ServeMetrics, ServeState, reload_channel, router, serve};
+use periplus_serve::{About, OtelFront, ServeMetrics, ServeState, reload_channel, router, serve};
 use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
@@ -24,9 +26,11 @@ use crate::reload::{ReloadMetrics, Reloader};
 pub(crate) async fn run(args: RunArgs) -> anyhow::Result<()> {
     let started = SystemTime::now();
     // First of all, so that a port in use is said before anything else is started.
-    let listener = TcpListener::bind(args.listen)
-        .await
-        .with_context(|| format!("failed to listen on `{}`", args.listen))?;
+    let listener = listen(args.listen).await?;
+    let otel_listener = match args.otel_listen {
+        Some(address) => Some(listen(address).await?),
+        None => None,
+    };
 
     let mut registry = Registry::default();
     let discovery = DiscoveryMetrics::register(&mut registry);
@@ -56,18 +60,27 @@ pub(crate) async fn run(args: RunArgs) -> anyhow::Result<()> {
     let mut vital: JoinSet<(&'static str, anyhow::Result<()>)> = JoinSet::new();
     vital.spawn(named("manager", async_ok(manager.run(stop.clone()))));
 
+    let (allocator, settings) = watch::channel(None);
     let reloader = Reloader {
         config: args.config.clone(),
         load: args.load.clone(),
         plugins: Arc::clone(&plugins),
         manager: handle.clone(),
         metrics: reload_metrics,
+        allocator,
     };
     if let Err(errors) = reloader.reload().await {
         bail!("the configuration is not valid:\n{errors}");
     }
     vital.spawn(named("reloader", reloader.run(requests, stop.clone())));
 
+    let otel = OtelFront::start(handle.clone(), settings, serve_metrics.clone());
+    if let Some(listener) = otel_listener {
+        let address = local_address(&listener)?;
+        info!(%address, "Serving collectors");
+        let collectors = serve(listener, otel.router(), stop.clone());
+        vital.spawn(named("collectors' front", async_ok(collectors)));
+    }
     let state = ServeState {
         manager: handle.clone(),
         plugins,
@@ -77,6 +90,7 @@ pub(crate) async fn run(args: RunArgs) -> anyhow::Result<()> {
         ready_timeout: args.ready_timeout,
         removed_grace: args.removed_grace,
         body_cache_bytes: ServeState::DEFAULT_BODY_CACHE_BYTES,
+        otel,
         about: About {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             started,
@@ -109,15 +123,26 @@ fn state_dir(args: &RunArgs) -> anyhow::Result<Option<Arc<StateDir>>> {
     Ok(Some(Arc::new(state)))
 }
 
-/// Says where to read, once; on the standard error, with the log.
-fn announce(listener: &TcpListener, args: &RunArgs, manager: &ManagerHandle) -> anyhow::Result<()> {
+async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    let listener = TcpListener::bind(address).await;
+    listener.with_context(|| format!("failed to listen on `{address}`"))
+}
+
+/// Where a listener listens; warns of readers from elsewhere.
+fn local_address(listener: &TcpListener) -> anyhow::Result<SocketAddr> {
     let address = listener
         .local_addr()
         .context("failed to read the listener's address")?;
-    let jobs = manager.directory().borrow().jobs.len();
     if !address.ip().is_loopback() {
         warn!(%address, "Listening beyond loopback: whoever reaches this address reads every label");
     }
+    Ok(address)
+}
+
+/// Says where to read, once; on the standard error, with the log.
+fn announce(listener: &TcpListener, args: &RunArgs, manager: &ManagerHandle) -> anyhow::Result<()> {
+    let address = local_address(listener)?;
+    let jobs = manager.directory().borrow().jobs.len();
     info!(%address, jobs, config = %args.config.display(), "Serving");
     Ok(())
 }

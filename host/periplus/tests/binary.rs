@@ -23,6 +23,8 @@ mod kubernetes;
 mod kubernetes_jobs;
 #[path = "binary/lab.rs"]
 mod lab;
+#[path = "binary/otel.rs"]
+mod otel;
 #[path = "binary/plugins.rs"]
 mod plugins;
 #[path = "binary/reload.rs"]

@@ -24,6 +24,7 @@ mod index;
 mod jobs;
 mod mads;
 mod metrics;
+mod otel;
 mod reload;
 mod router;
 mod sd;
@@ -34,6 +35,7 @@ mod views;
 mod watch;
 
 pub use metrics::ServeMetrics;
+pub use otel::{AllocatorSettings, ClientCertificate, OtelFront};
 pub use reload::{ReloadHandle, ReloadRequest, reload_channel};
 pub use router::router;
 pub use server::{ServeLimits, serve, serve_with};

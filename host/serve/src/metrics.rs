@@ -35,6 +35,7 @@ use tokio::time::Instant;
 
 use crate::encoding::Encoding;
 use crate::error::ApiError;
+use crate::otel::AllocatorMetrics;
 use crate::state::App;
 
 const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -52,6 +53,7 @@ pub struct ServeMetrics {
     view_bytes: Gauge,
     left_out: Counter,
     segments: Counter,
+    pub(crate) allocator: AllocatorMetrics,
     mads: MadsMetrics,
 }
 
@@ -97,6 +99,7 @@ impl ServeMetrics {
             view_bytes: Gauge::<i64, _>::default(),
             left_out: Counter::default(),
             segments: Counter::default(),
+            allocator: AllocatorMetrics::register(registry),
             mads: MadsMetrics::default(),
         };
         let Self {
@@ -108,6 +111,7 @@ impl ServeMetrics {
             view_bytes,
             left_out,
             segments,
+            allocator: _,
             mads,
         } = metrics.clone();
         registry.register("periplus_http_requests", "Requests answered", requests);
@@ -241,7 +245,11 @@ impl Drop for Waiting {
 }
 
 /// Counts every request.
-pub(crate) async fn observe(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+pub(crate) async fn observe(
+    State(metrics): State<ServeMetrics>,
+    request: Request,
+    next: Next,
+) -> Response {
     let started = Instant::now();
     let route = match request.extensions().get::<MatchedPath>() {
         Some(path) => path.as_str().replace("{*job}", "{job}"),
@@ -269,7 +277,7 @@ pub(crate) async fn observe(State(app): State<Arc<App>>, request: Request, next:
             .or_else(announced)
             .unwrap_or(0),
     };
-    app.metrics.answered(route, &response, bytes, took);
+    metrics.answered(route, &response, bytes, took);
     let status = response.status().as_u16();
     tracing::debug!(%method, path, status, bytes, ?took, "Answered a request");
     response

@@ -10,6 +10,7 @@ use prometheus_client::registry::Registry;
 use crate::body::BodyCache;
 use crate::mads;
 use crate::metrics::ServeMetrics;
+use crate::otel::OtelFront;
 use crate::reload::ReloadHandle;
 use crate::views::ViewCache;
 use crate::watch::History;
@@ -33,6 +34,8 @@ pub struct ServeState {
     /// The most bytes that plain bodies may take together which are kept for the next reader, and
     /// again the most for compressed lists and parts of lists.
     pub body_cache_bytes: usize,
+    /// The front for OpenTelemetry collectors.
+    pub otel: OtelFront,
     /// What the host says of itself.
     pub about: About,
 }
@@ -59,6 +62,7 @@ pub(crate) struct App {
     pub(crate) removed_grace: Duration,
     pub(crate) bodies: Arc<BodyCache>,
     pub(crate) views: Arc<ViewCache>,
+    pub(crate) otel: OtelFront,
     pub(crate) mads_reported: mads::Reported,
     pub(crate) watched: Arc<History>,
     pub(crate) about: About,
@@ -88,6 +92,7 @@ impl App {
             ready_timeout,
             removed_grace,
             body_cache_bytes,
+            otel,
             about,
         } = state;
         let bodies = BodyCache::new(body_cache_bytes, metrics.clone());
@@ -103,6 +108,7 @@ impl App {
             removed_grace,
             bodies,
             views,
+            otel,
             mads_reported: mads::Reported::default(),
             watched: Arc::default(),
             about,

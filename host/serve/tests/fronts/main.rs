@@ -14,6 +14,7 @@ mod listener;
 mod lists;
 mod mads;
 mod metrics;
+mod otel;
 mod parts;
 mod reload;
 mod support;
