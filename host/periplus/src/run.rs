@@ -33,27 +33,13 @@ pub(crate) async fn run(args: RunArgs) -> anyhow::Result<()> {
     };
 
     let mut registry = Registry::default();
-    let discovery = DiscoveryMetrics::register(&mut registry);
-    let kubernetes = KubernetesMetrics::register(&mut registry);
+    let Discovery {
+        manager,
+        handle,
+        plugins,
+    } = discovery(&args, &mut registry)?;
     let serve_metrics = ServeMetrics::register(&mut registry);
     let reload_metrics = ReloadMetrics::register(&mut registry);
-    let plugins = PluginHost::new(load::plugin_options(&args.load))
-        .context("failed to prepare the plugin host")?;
-    plugins.metrics().register(&mut registry);
-
-    let mechanisms = AllMechanisms {
-        metrics: discovery.clone(),
-        kubernetes: KubernetesMechanism::new(KubernetesOptions {
-            metrics: kubernetes,
-            ..KubernetesOptions::default()
-        }),
-        plugins: Arc::clone(&plugins),
-    };
-    let options = ManagerOptions {
-        metrics: discovery,
-        state: state_dir(&args)?,
-    };
-    let (manager, handle) = Manager::new(Arc::new(mechanisms), options);
     let (reload, requests) = reload_channel();
 
     let stop = CancellationToken::new();
@@ -111,6 +97,39 @@ pub(crate) async fn run(args: RunArgs) -> anyhow::Result<()> {
             bail!("the {name} ended by itself, so the host stops")
         }
     }
+}
+
+/// The parts that find targets.
+struct Discovery {
+    manager: Manager,
+    handle: ManagerHandle,
+    plugins: Arc<PluginHost>,
+}
+
+fn discovery(args: &RunArgs, registry: &mut Registry) -> anyhow::Result<Discovery> {
+    let metrics = DiscoveryMetrics::register(registry);
+    let kubernetes = KubernetesMetrics::register(registry);
+    let plugins = PluginHost::new(load::plugin_options(&args.load))
+        .context("failed to prepare the plugin host")?;
+    plugins.metrics().register(registry);
+    let mechanisms = AllMechanisms {
+        metrics: metrics.clone(),
+        kubernetes: KubernetesMechanism::new(KubernetesOptions {
+            metrics: kubernetes,
+            ..KubernetesOptions::default()
+        }),
+        plugins: Arc::clone(&plugins),
+    };
+    let options = ManagerOptions {
+        metrics,
+        state: state_dir(args)?,
+    };
+    let (manager, handle) = Manager::new(Arc::new(mechanisms), options);
+    Ok(Discovery {
+        manager,
+        handle,
+        plugins,
+    })
 }
 
 /// The folder of last known good states, if there shall be one.
