@@ -15,11 +15,13 @@ mod http_client;
 mod identity;
 mod kubernetes;
 mod load;
+mod lost;
 mod options;
 mod origin;
 mod places;
 mod plugin;
 mod read;
+mod scraper;
 mod secret;
 mod section;
 mod text;
@@ -44,5 +46,6 @@ pub use places::Places;
 pub use plugin::{
     Grants, HttpGrant, OnError, PluginConfig, PluginLimits, PluginSection, TransformerConfig,
 };
+pub use scraper::{ScraperSection, hide_secrets, scrape_settings, scraper_section};
 pub use secret::Secret;
 pub use section::{FileSection, Section, SectionKind};

@@ -9,6 +9,8 @@ mod check;
 mod check_discovery;
 #[path = "binary/cluster.rs"]
 mod cluster;
+#[path = "binary/config.rs"]
+mod config;
 #[path = "binary/hot_reload.rs"]
 mod hot_reload;
 #[path = "binary/json_http.rs"]
