@@ -163,6 +163,9 @@ fn hint(error: &RuleError) -> Option<&'static str> {
         }
         RuleError::MissingTarget(_) => "add `target_label: NAME`",
         RuleError::Modulus => "add `modulus: N`, the number of shards",
+        RuleError::Regex(error) if error.is_too_large() => {
+            "write `+` or `*` for counted repetitions such as `\\pL{1000}`"
+        }
         RuleError::Regex(_) => "expressions are those of RE2, as Go reads them",
         _ => return None,
     })
