@@ -11,6 +11,8 @@ mod check_discovery;
 mod client;
 #[path = "binary/cluster.rs"]
 mod cluster;
+#[path = "binary/config.rs"]
+mod config;
 #[path = "binary/hot_reload.rs"]
 mod hot_reload;
 #[path = "binary/http_sd.rs"]

@@ -11,7 +11,7 @@ use serde_json::Map;
 
 use super::{duration, quoted, units};
 use crate::config::ExplicitScrape;
-use crate::scraper::INHERITED;
+use crate::scrape_section::INHERITED;
 use crate::yaml::{Fields, Value};
 
 /// What jobs inherit.
