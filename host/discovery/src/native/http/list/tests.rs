@@ -93,3 +93,21 @@ fn nesting_does_not_overflow_the_stack() {
     let deep = format!("[{{\"x\": {}", "[".repeat(1_000_000));
     assert!(read(deep.as_bytes(), URL).is_err());
 }
+
+proptest::proptest! {
+    #[test]
+    fn no_bytes_break_the_reader(bytes: Vec<u8>) {
+        let _ = read(&bytes, URL);
+    }
+
+    #[test]
+    fn no_document_that_looks_like_a_list_breaks_the_reader(
+        text in r#"\[(\{"(targets|LABELS|x)": ?(null|\[("a"|1|null),?\]|\{"(|a)": ?("b"|2)\})\},?|null|\\u[0-9a-f]{4}){0,4}\]?"#
+    ) {
+        if let Ok(groups) = read(text.as_bytes(), URL) {
+            for group in groups {
+                assert_eq!(group.labels.get("__meta_url"), Some(URL));
+            }
+        }
+    }
+}
