@@ -46,8 +46,8 @@ fn what_go_takes_for_nothing_is_nothing() {
     // The last of several wins, and what is no UTF-8 is replaced.
     let twice = r#"[{"targets": ["a:1"], "targets": ["b:1"]}]"#;
     assert_eq!(addresses(twice), [["b:1"]]);
-    let groups = read(b"[{\"labels\": {\"a\": \"\xff\"}}]", URL).unwrap();
-    assert_eq!(groups[0].labels.get("a"), Some("\u{fffd}"));
+    let groups = read(b"[{\"labels\": {\"a\": \"\xe2\x82x\"}}]", URL).unwrap();
+    assert_eq!(groups[0].labels.get("a"), Some("\u{fffd}\u{fffd}x"));
 }
 
 #[test]
