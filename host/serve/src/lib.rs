@@ -5,7 +5,7 @@
 //! not know kube, wasmtime, the configuration file's format, or where a target comes from.
 //!
 //! ```text
-//! Directory --Snapshot--> segments --join--> BodyCache --(ETag, gzip)--> GET /sd/{job}
+//! Directory --Snapshot--> BodyCache (plain), ViewCache (gzip, parts) --(ETag)--> GET /sd/{job}
 //!          \--statuses--> /api/v1/..., /-/ready, /            reload <-- POST /-/reload
 //! ```
 //!
@@ -19,12 +19,15 @@ mod error;
 mod guard;
 mod health;
 mod index;
+mod jobs;
 mod metrics;
 mod reload;
 mod router;
 mod sd;
+mod segments;
 mod server;
 mod state;
+mod views;
 
 pub use metrics::ServeMetrics;
 pub use reload::{ReloadHandle, ReloadRequest, reload_channel};

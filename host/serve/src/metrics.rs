@@ -6,7 +6,10 @@
 //! | `periplus_http_request_duration_seconds` | `route` | from the request's head to the answer's head |
 //! | `periplus_http_response_bytes_total` | `route` | bytes of answers' bodies, as announced |
 //! | `periplus_http_body_cache_bytes` | | bytes of joined target lists that are kept |
-//! | `periplus_http_bodies_built_total` | `encoding` | target lists that were joined or compressed |
+//! | `periplus_http_bodies_built_total` | `encoding` | target lists that were joined, or brought up to date in segments |
+//! | `periplus_http_view_cache_bytes` | | bytes of compressed lists and parts of lists that are kept in segments |
+//! | `periplus_http_segments_built_total` | | segments of such lists that were made, since something in them changed |
+//! | `periplus_http_labels_left_out_total` | | labels left out of answers because the reader takes no such names |
 //!
 //! `route` is the pattern of a route, or `other`: the number of series does not grow with jobs.
 
@@ -43,6 +46,9 @@ pub struct ServeMetrics {
     response_bytes: Family<RouteLabels, Counter>,
     cache_bytes: Gauge,
     built: Family<EncodingLabels, Counter>,
+    view_bytes: Gauge,
+    left_out: Counter,
+    segments: Counter,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -72,6 +78,9 @@ impl ServeMetrics {
             response_bytes: Family::default(),
             cache_bytes: Gauge::<i64, _>::default(),
             built: Family::default(),
+            view_bytes: Gauge::<i64, _>::default(),
+            left_out: Counter::default(),
+            segments: Counter::default(),
         };
         let Self {
             requests,
@@ -79,6 +88,9 @@ impl ServeMetrics {
             response_bytes,
             cache_bytes,
             built,
+            view_bytes,
+            left_out,
+            segments,
         } = metrics.clone();
         registry.register("periplus_http_requests", "Requests answered", requests);
         registry.register_with_unit(
@@ -100,8 +112,24 @@ impl ServeMetrics {
         );
         registry.register(
             "periplus_http_bodies_built",
-            "Target lists that were joined or compressed",
+            "Target lists that were joined, or brought up to date in segments",
             built,
+        );
+        registry.register_with_unit(
+            "periplus_http_view_cache",
+            "Bytes of compressed lists and parts of lists that are kept in segments",
+            Unit::Bytes,
+            view_bytes,
+        );
+        registry.register(
+            "periplus_http_segments_built",
+            "Segments of such lists that were made, since something in them changed",
+            segments,
+        );
+        registry.register(
+            "periplus_http_labels_left_out",
+            "Labels left out of answers because the reader takes no such names",
+            left_out,
         );
         metrics
     }
@@ -109,6 +137,19 @@ impl ServeMetrics {
     pub(crate) fn set_cache_bytes(&self, bytes: usize) {
         self.cache_bytes
             .set(i64::try_from(bytes).unwrap_or(i64::MAX));
+    }
+
+    pub(crate) fn set_view_bytes(&self, bytes: usize) {
+        self.view_bytes
+            .set(i64::try_from(bytes).unwrap_or(i64::MAX));
+    }
+
+    pub(crate) fn segments_built(&self, count: usize) {
+        self.segments.inc_by(count as u64);
+    }
+
+    pub(crate) fn left_out(&self, labels: usize) {
+        self.left_out.inc_by(labels as u64);
     }
 
     pub(crate) fn body_built(&self, encoding: Encoding) {

@@ -10,6 +10,7 @@ use prometheus_client::registry::Registry;
 use crate::body::BodyCache;
 use crate::metrics::ServeMetrics;
 use crate::reload::ReloadHandle;
+use crate::views::ViewCache;
 
 /// Everything that the fronts read from, or ask.
 pub struct ServeState {
@@ -27,7 +28,8 @@ pub struct ServeState {
     pub ready_timeout: Duration,
     /// How long a job that a reload removed is answered with an empty list.
     pub removed_grace: Duration,
-    /// The most bytes that bodies may take together which are kept for the next reader.
+    /// The most bytes that plain bodies may take together which are kept for the next reader, and
+    /// again the most for compressed lists and parts of lists.
     pub body_cache_bytes: usize,
     /// What the host says of itself.
     pub about: About,
@@ -54,6 +56,7 @@ pub(crate) struct App {
     pub(crate) readiness: Readiness,
     pub(crate) removed_grace: Duration,
     pub(crate) bodies: Arc<BodyCache>,
+    pub(crate) views: Arc<ViewCache>,
     pub(crate) about: About,
 }
 
@@ -84,6 +87,7 @@ impl App {
             about,
         } = state;
         let bodies = BodyCache::new(body_cache_bytes, metrics.clone());
+        let views = ViewCache::new(body_cache_bytes, metrics.clone());
         let readiness = Readiness::new(ready_timeout);
         Self {
             manager,
@@ -94,6 +98,7 @@ impl App {
             readiness,
             removed_grace,
             bodies,
+            views,
             about,
         }
     }

@@ -7,10 +7,12 @@
 
 mod api;
 mod conditional;
+mod explain;
 mod gzip;
 mod health;
 mod listener;
 mod lists;
 mod metrics;
+mod parts;
 mod reload;
 mod support;
