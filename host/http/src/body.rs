@@ -4,10 +4,10 @@ use std::io::Read;
 
 use bytes::BytesMut;
 use flate2::read::MultiGzDecoder;
-use http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
-use http::{HeaderMap, Response};
+use http::Response;
+use http::header::CONTENT_ENCODING;
 use http_body_util::BodyExt;
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
 
 use crate::error::{EgressError, FailureKind};
 
@@ -23,7 +23,7 @@ pub(crate) async fn read(
             .trim()
             .to_ascii_lowercase()
     });
-    let raw = read_raw(&parts.headers, body, max_bytes).await?;
+    let raw = read_raw(body, max_bytes).await?;
     match encoding.as_deref() {
         None | Some("" | "identity") => Ok((raw, false)),
         // An answer to `HEAD`, or one without content.
@@ -41,15 +41,9 @@ pub(crate) async fn read(
     }
 }
 
-async fn read_raw(
-    headers: &HeaderMap,
-    mut body: Incoming,
-    max_bytes: usize,
-) -> Result<Vec<u8>, EgressError> {
-    let told = headers
-        .get(CONTENT_LENGTH)
-        .and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
-    if told.is_some_and(|length| length > max_bytes as u64) {
+async fn read_raw(mut body: Incoming, max_bytes: usize) -> Result<Vec<u8>, EgressError> {
+    // Not the header: an answer to `HEAD` tells a length that does not come.
+    if body.size_hint().lower() > max_bytes as u64 {
         return Err(too_large(max_bytes));
     }
     let mut bytes = BytesMut::new();

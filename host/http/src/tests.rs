@@ -307,6 +307,20 @@ async fn a_body_past_the_limit_is_refused_without_its_length_being_told() {
 }
 
 #[tokio::test]
+async fn the_length_that_an_answer_to_head_tells_does_not_come() {
+    let server =
+        Server::start(|_| b"HTTP/1.1 200 OK\r\ncontent-length: 200000\r\n\r\n".to_vec()).await;
+    let mut options = options(&[&server.origin]);
+    options.limits.max_body = 100_000;
+    let request = EgressRequest {
+        method: "HEAD".into(),
+        ..get(server.origin.clone())
+    };
+    let answer = EgressClient::new(options).send(request).await.unwrap();
+    assert_eq!((answer.status, answer.body.len()), (200, 0));
+}
+
+#[tokio::test]
 async fn an_answer_that_never_ends_runs_into_the_timeout() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let origin = format!("http://{}", listener.local_addr().unwrap());

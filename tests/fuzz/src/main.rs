@@ -11,6 +11,7 @@
 mod host;
 mod mutate;
 mod targets;
+mod words;
 
 use std::collections::HashSet;
 use std::io::Write;
@@ -90,7 +91,7 @@ fn main() -> anyhow::Result<()> {
 /// Feeds one target for as long as asked.
 fn fuzz(target: Target, arguments: &Arguments) -> anyhow::Result<()> {
     let looker = target.start(&arguments.goldens)?;
-    let mut inputs = looker.seeds();
+    let (mut inputs, words) = (looker.seeds(), looker.words());
     let mut random = StdRng::seed_from_u64(arguments.seed);
     let current = Arc::new(Current {
         target,
@@ -106,7 +107,7 @@ fn fuzz(target: Target, arguments: &Arguments) -> anyhow::Result<()> {
         let input = if number < seeds {
             inputs[number].clone()
         } else {
-            mutated(&inputs, looker.words(), MOST_BYTES, &mut random)
+            mutated(&inputs, &words, MOST_BYTES, &mut random)
         };
         current.begin(&input);
         let outcome = std::panic::catch_unwind(AssertUnwindSafe(|| looker.look(&input)));
@@ -145,11 +146,11 @@ fn watch(current: &Arc<Current>) -> std::sync::mpsc::Sender<()> {
         while ended.recv_timeout(Duration::from_secs(1))
             == Err(std::sync::mpsc::RecvTimeoutError::Timeout)
         {
-            let (begun, input) = current
-                .input
-                .lock()
-                .map(|it| it.clone())
-                .unwrap_or((Instant::now(), Vec::new()));
+            let Ok(looked_at) = current.input.lock() else {
+                return;
+            };
+            let (begun, input) = looked_at.clone();
+            drop(looked_at);
             if begun.elapsed() > LONGEST {
                 let number = current.number.load(Ordering::Relaxed);
                 let file = keep(&current.kept, current.target, &input).unwrap_or_default();

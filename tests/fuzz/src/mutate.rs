@@ -9,7 +9,7 @@ const MOST_CHANGES: u32 = 6;
 /// A random input, changed in a few places.
 pub(crate) fn mutated(
     inputs: &[Vec<u8>],
-    words: &[&str],
+    words: &[String],
     most_bytes: usize,
     random: &mut StdRng,
 ) -> Vec<u8> {
@@ -34,7 +34,7 @@ fn pick(inputs: &[Vec<u8>], random: &mut StdRng) -> Vec<u8> {
     inputs[random.random_range(from..inputs.len())].clone()
 }
 
-fn change(input: &mut Vec<u8>, inputs: &[Vec<u8>], words: &[&str], random: &mut StdRng) {
+fn change(input: &mut Vec<u8>, inputs: &[Vec<u8>], words: &[String], random: &mut StdRng) {
     let at = random.random_range(0..=input.len());
     let end = (at + random.random_range(0..32)).min(input.len());
     match random.random_range(0..9) {

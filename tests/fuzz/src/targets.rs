@@ -14,6 +14,7 @@ use periplus_discovery::native::read_http_list;
 use serde_json::Value;
 
 use crate::host::Host;
+use crate::words;
 
 /// Recorded inputs that are taken, of each file.
 const MOST_RECORDED: usize = 2000;
@@ -88,155 +89,14 @@ fn recorded(folder: &Path, file: &str, field: &str) -> anyhow::Result<Vec<Vec<u8
 impl Looker {
     /// What a run begins with.
     pub(crate) fn seeds(&self) -> Vec<Vec<u8>> {
-        let written: &[&str] = match self.target {
-            Target::Config => &[
-                "scrape_configs:\n- job_name: a\n  static_configs: [{targets: ['b:1'], labels: {c: d}}]\n",
-                "plugins:\n- source: file:x.wasm\n  allow: {http: [https://a.example], files: [/a/*]}\n  limits: {memory: 1MiB}\n",
-                "clusters:\n- {name: a, kubeconfig_file: b}\nscrape_configs:\n- job_name: k\n  kubernetes_sd_configs: [{role: pod, clusters: ['a*']}]\n",
-                "target_allocator: {strategy: per-node}\n",
-            ],
-            Target::Regex => &["(a|b)+", "[^\\pL\\d]{2,5}?", "(?i:x)(?P<n>y)"],
-            Target::HttpList => &[
-                r#"[{"targets":["a:1","b:2"],"labels":{"x":"y"}}]"#,
-                r#"[{"TARGETS":[null],"Labels":null},null]"#,
-                "null",
-            ],
-            Target::Mads => &[
-                r#"/mads/web/v3/discovery:monitoringassignments {"version_info":"","response_nonce":"","type_url":"type.googleapis.com/kuma.observability.v1.MonitoringAssignment","resource_names":[],"node":{"id":"a"},"error_detail":{"code":1,"message":"b"}}"#,
-                r#"/mads/web/shards/0-of-2/v3/discovery:monitoringassignments {"node":null}"#,
-            ],
-            Target::Matchers => &[
-                r#"match={zone="east",kind=~"a|b"}"#,
-                r#"match=up{zone!="east"}&match={"näme"!~".+"}"#,
-                "shard=0/3&stage=discovered&names=legacy",
-                "stage=transformed&match={__address__=~`a.*`}",
-            ],
-        };
-        let written = written.iter().map(|it| it.as_bytes().to_vec());
+        let written = words::seeds(self.target).iter();
+        let written = written.map(|it| it.as_bytes().to_vec());
         self.recorded.iter().cloned().chain(written).collect()
     }
 
     /// Words that mean something to the target.
-    pub(crate) fn words(&self) -> &'static [&'static str] {
-        match self.target {
-            Target::Config => &[
-                "\n",
-                "  ",
-                "- ",
-                ": ",
-                "{",
-                "}",
-                "[",
-                "]",
-                "\"",
-                "'",
-                "|",
-                ">-",
-                "&a ",
-                "*a",
-                "<<: *a",
-                "!!binary ",
-                "!!str ",
-                "~",
-                "null",
-                "yes",
-                "0x1F",
-                "1e400",
-                ".nan",
-                "2001-01-01",
-                "# ",
-                "---\n",
-                "...\n",
-                "scrape_configs:",
-                "job_name: ",
-                "relabel_configs:",
-                "regex: ",
-                "\u{feff}",
-                "\t",
-                "\r\n",
-                "\u{2028}",
-                "%YAML 1.1\n",
-                "? ",
-            ],
-            Target::Regex => &[
-                "(",
-                ")",
-                "[",
-                "]",
-                "{",
-                "}",
-                "*",
-                "+",
-                "?",
-                "|",
-                "^",
-                "$",
-                "\\",
-                "\\b",
-                "\\pL",
-                "\\p{Greek}",
-                "\\PN",
-                "[[:alpha:]]",
-                "(?i)",
-                "(?s:",
-                "(?P<a>",
-                "(?<a>",
-                "\\Q",
-                "\\E",
-                "\\x{10FFFF}",
-                "\\C",
-                "\\z",
-                "{1000}",
-                "{2,}",
-                "{,5}",
-                ".",
-                "-",
-                "&&",
-                "\\x7F",
-                "\u{212a}",
-                "\u{17f}",
-            ],
-            Target::HttpList => &[
-                "[",
-                "]",
-                "{",
-                "}",
-                ",",
-                ":",
-                "\"",
-                "null",
-                "\"targets\"",
-                "\"labels\"",
-                "\\u0000",
-                "\\ud800",
-                "1e999",
-                "true",
-                "\"\"",
-            ],
-            Target::Mads => &[
-                "/",
-                "shards",
-                "-of-",
-                "%2F",
-                "%00",
-                "%ff",
-                "{",
-                "}",
-                "\"",
-                ":",
-                "null",
-                "\"node\"",
-                "\"version_info\"",
-                "\"response_nonce\"",
-                "?fetch-timeout=1ms",
-                "v3",
-                " ",
-            ],
-            Target::Matchers => &[
-                "match=", "&", "{", "}", "\"", "`", "'", "=~", "!~", "!=", "=", ",", "shard=", "/",
-                "names=", "stage=", "%", "%22", "\\", "(", ")", "*", "\\x", "\\u00e4",
-            ],
-        }
+    pub(crate) fn words(&self) -> Vec<String> {
+        words::of(self.target)
     }
 
     /// Feeds an input; what became of it, in a few words without what is random in it.
@@ -319,7 +179,7 @@ fn config(text: &str) -> String {
                 .split(['\n', '\r', '\u{2028}', '\u{2029}', '\u{85}'])
                 .count();
             for error in &errors.0 {
-                let line = error.line as usize;
+                let line = error.line;
                 assert!(line <= lines + 1, "{error}: there are {lines} lines");
                 assert!(!error.message.is_empty(), "an error without words");
             }

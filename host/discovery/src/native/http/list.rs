@@ -1,6 +1,7 @@
 //! From a body to target groups, as Go's decoder reads it: names of fields in any case, `null` for
 //! what is empty, anything unknown refused.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
@@ -29,8 +30,7 @@ struct Written {
 
 /// Reads a body. Groups are named after `url` and their place, and carry it as `__meta_url`.
 pub(in crate::native) fn read(body: &[u8], url: &str) -> Result<Vec<Arc<TargetGroup>>, ListError> {
-    // Go puts a replacement character where a text is not UTF-8.
-    let text = String::from_utf8_lossy(body);
+    let text = as_utf8(body);
     let written: Option<Vec<Option<Written>>> = serde_json::from_str(&text)?;
     let written = written.unwrap_or_default().into_iter().enumerate();
     let groups = written.map(|(index, written)| {
@@ -38,6 +38,19 @@ pub(in crate::native) fn read(body: &[u8], url: &str) -> Result<Vec<Arc<TargetGr
         written.into_group(index, url).map(Arc::new)
     });
     groups.collect()
+}
+
+/// As Go's decoder: a replacement character for each byte that is not UTF-8.
+fn as_utf8(body: &[u8]) -> Cow<'_, str> {
+    if let Ok(text) = std::str::from_utf8(body) {
+        return Cow::Borrowed(text);
+    }
+    let mut text = String::with_capacity(body.len());
+    for chunk in body.utf8_chunks() {
+        text.push_str(chunk.valid());
+        text.extend(chunk.invalid().iter().map(|_| char::REPLACEMENT_CHARACTER));
+    }
+    Cow::Owned(text)
 }
 
 // === impl Written ===

@@ -105,3 +105,13 @@ async fn answers_that_are_too_long_or_broken() {
     ])
     .await;
 }
+
+#[tokio::test]
+async fn the_usual_bound_is_64_mebibytes() {
+    let head = format!("HTTP/1.1 {JSON}\r\ncontent-length: 67108865\r\n\r\n[");
+    let server = Server::start(move |_| head.clone().into_bytes()).await;
+    let running = Running::start(section(&server.origin));
+    running
+        .wait_error("`body_size_limit`, 67108864 bytes; raise it if that is right")
+        .await;
+}

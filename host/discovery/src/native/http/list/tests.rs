@@ -46,8 +46,8 @@ fn what_go_takes_for_nothing_is_nothing() {
     // The last of several wins, and what is no UTF-8 is replaced.
     let twice = r#"[{"targets": ["a:1"], "targets": ["b:1"]}]"#;
     assert_eq!(addresses(twice), [["b:1"]]);
-    let groups = read(b"[{\"labels\": {\"a\": \"\xff\"}}]", URL).unwrap();
-    assert_eq!(groups[0].labels.get("a"), Some("\u{fffd}"));
+    let groups = read(b"[{\"labels\": {\"a\": \"\xe2\x82x\"}}]", URL).unwrap();
+    assert_eq!(groups[0].labels.get("a"), Some("\u{fffd}\u{fffd}x"));
 }
 
 #[test]
@@ -92,4 +92,22 @@ fn nesting_does_not_overflow_the_stack() {
     assert!(read(deep.as_bytes(), URL).is_err());
     let deep = format!("[{{\"x\": {}", "[".repeat(1_000_000));
     assert!(read(deep.as_bytes(), URL).is_err());
+}
+
+proptest::proptest! {
+    #[test]
+    fn no_bytes_break_the_reader(bytes: Vec<u8>) {
+        let _ = read(&bytes, URL);
+    }
+
+    #[test]
+    fn no_document_that_looks_like_a_list_breaks_the_reader(
+        text in r#"\[(\{"(targets|LABELS|x)": ?(null|\[("a"|1|null),?\]|\{"(|a)": ?("b"|2)\})\},?|null|\\u[0-9a-f]{4}){0,4}\]?"#
+    ) {
+        if let Ok(groups) = read(text.as_bytes(), URL) {
+            for group in groups {
+                assert_eq!(group.labels.get("__meta_url"), Some(URL));
+            }
+        }
+    }
 }
