@@ -7,7 +7,9 @@ use anyhow::{Context, bail};
 use periplus_discovery::{DiscoveryMetrics, Manager, ManagerHandle, ManagerOptions};
 use periplus_kubernetes::{KubernetesMechanism, KubernetesMetrics, KubernetesOptions};
 use periplus_plugin::PluginHost;
-use periplus_serve::{About, ServeMetrics, ServeState, reload_channel, router, serve};
+use periplus_serve::{
+    About, SdFiles, ServeMetrics, ServeState, reload_channel, router, serve, write_files,
+};
 use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -27,6 +29,9 @@ pub(crate) async fn run(args: RunArgs) -> anyhow::Result<()> {
     let listener = TcpListener::bind(args.listen)
         .await
         .with_context(|| format!("failed to listen on `{}`", args.listen))?;
+
+    let files = args.sd_files.files();
+    files.as_ref().map(prepare).transpose()?;
 
     let mut registry = Registry::default();
     let discovery = DiscoveryMetrics::register(&mut registry);
@@ -65,6 +70,11 @@ pub(crate) async fn run(args: RunArgs) -> anyhow::Result<()> {
     }
     vital.spawn(named("reloader", reloader.run(requests, stop.clone())));
 
+    if let Some(files) = files {
+        let files = write_files(handle.clone(), files, serve_metrics.clone(), stop.clone());
+        vital.spawn(named("files", async_ok(files)));
+    }
+
     let state = ServeState {
         manager: handle.clone(),
         plugins,
@@ -94,6 +104,14 @@ pub(crate) async fn run(args: RunArgs) -> anyhow::Result<()> {
             bail!("the {name} ended by itself, so the host stops")
         }
     }
+}
+
+/// Finds out whether files can be written, before anything is started.
+fn prepare(files: &SdFiles) -> anyhow::Result<()> {
+    let directory = files.directory.display();
+    files.prepare().with_context(|| {
+        format!("failed to prepare `{directory}` (`--sd-files-dir`) for files of targets")
+    })
 }
 
 /// Says where to read, once; on the standard error, with the log.

@@ -7,6 +7,7 @@
 
 mod api;
 mod conditional;
+mod files;
 mod gzip;
 mod health;
 mod listener;
