@@ -8,7 +8,7 @@ use periplus_discovery::{DiscoveryMetrics, Manager, ManagerHandle, ManagerOption
 use periplus_kubernetes::{KubernetesMechanism, KubernetesMetrics, KubernetesOptions};
 use periplus_plugin::PluginHost;
 use periplus_serve::{
-    About, SdFiles, ServeMetrics, ServeState, reload_channel, router, serve, write_files,
+    About, SdFiles, ServeMetrics, ServeState, reload_channel, router, serve_with, write_files,
 };
 use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
@@ -20,6 +20,7 @@ use tracing::{info, warn};
 use crate::args::RunArgs;
 use crate::load;
 use crate::mechanisms::AllMechanisms;
+use crate::open_files;
 use crate::reload::{ReloadMetrics, Reloader};
 
 /// Runs until a signal, or until a vital part ends.
@@ -91,7 +92,8 @@ pub(crate) async fn run(args: RunArgs) -> anyhow::Result<()> {
         },
     };
     announce(&listener, &args, &handle)?;
-    let fronts = serve(listener, router(state), stop.clone());
+    let limits = open_files::raise();
+    let fronts = serve_with(listener, router(state), stop.clone(), limits);
     vital.spawn(named("fronts", async_ok(fronts)));
 
     let ended = wait_for_end(&mut vital).await?;

@@ -8,6 +8,7 @@ use periplus_discovery::{Directory, ManagerHandle, PluginStatuses, Readiness};
 use prometheus_client::registry::Registry;
 
 use crate::body::BodyCache;
+use crate::follow::Held;
 use crate::mads;
 use crate::metrics::ServeMetrics;
 use crate::reload::ReloadHandle;
@@ -61,6 +62,7 @@ pub(crate) struct App {
     pub(crate) views: Arc<ViewCache>,
     pub(crate) mads_reported: mads::Reported,
     pub(crate) watched: Arc<History>,
+    pub(crate) held: Held,
     pub(crate) about: About,
 }
 
@@ -105,6 +107,7 @@ impl App {
             views,
             mads_reported: mads::Reported::default(),
             watched: Arc::default(),
+            held: Held::default(),
             about,
         }
     }
