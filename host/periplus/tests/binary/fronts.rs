@@ -104,6 +104,33 @@ async fn change_reaches_lists_polls_streams_and_files() {
     );
 }
 
+/// The configurations in the documentation.
+fn documented() -> Vec<String> {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/fronts.md");
+    let text = std::fs::read_to_string(path).unwrap();
+    let blocks = text.split("```yaml\n").skip(1);
+    blocks
+        .map(|block| block.split("```").next().unwrap().to_owned())
+        .collect()
+}
+
+#[tokio::test]
+async fn documented_configurations_are_what_a_scraper_takes() {
+    let blocks = documented();
+    assert!(blocks.len() >= 7, "{}", blocks.len());
+    for block in blocks {
+        let lab = Lab::new(&block);
+        let ended = lab.check(&["--allow-missing"]).await;
+        assert_eq!(
+            ended.code,
+            Some(0),
+            "{block}\n{}{}",
+            ended.stdout,
+            ended.stderr
+        );
+    }
+}
+
 #[tokio::test]
 async fn folder_that_cannot_be_written_to_is_said_at_once() {
     let lab = Lab::new(CONFIG);
