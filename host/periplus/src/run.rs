@@ -5,10 +5,11 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use anyhow::{Context, bail};
-use periplus_discovery::{DiscoveryMetrics, Manager, ManagerHandle, ManagerOptions, StateDir};
-use periplus_kubernetes::{KubernetesMechanism, KubernetesMetrics, KubernetesOptions};
-use periplus_plugin::PluginHost;
-use periplus_serve::{About, OtelFront, ServeMetrics, ServeState, reload_channel, router, serve};
+use periplus_discovery::ManagerHandle;
+use periplus_serve::{
+    About, OtelFront, SdFiles, ServeMetrics, ServeState, reload_channel, router, serve, serve_with,
+    write_files,
+};
 use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -18,8 +19,8 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use crate::args::RunArgs;
-use crate::load;
-use crate::mechanisms::AllMechanisms;
+use crate::discovery::{Discovery, discovery};
+use crate::open_files;
 use crate::reload::{ReloadMetrics, Reloader};
 
 /// Runs until a signal, or until a vital part ends.
@@ -31,6 +32,9 @@ pub(crate) async fn run(args: RunArgs) -> anyhow::Result<()> {
         Some(address) => Some(listen(address).await?),
         None => None,
     };
+
+    let files = args.sd_files.files();
+    files.as_ref().map(prepare).transpose()?;
 
     let mut registry = Registry::default();
     let Discovery {
@@ -67,6 +71,11 @@ pub(crate) async fn run(args: RunArgs) -> anyhow::Result<()> {
         let collectors = serve(listener, otel.router(), stop.clone());
         vital.spawn(named("collectors' front", async_ok(collectors)));
     }
+    if let Some(files) = files {
+        let files = write_files(handle.clone(), files, serve_metrics.clone(), stop.clone());
+        vital.spawn(named("files", async_ok(files)));
+    }
+
     let state = ServeState {
         manager: handle.clone(),
         plugins,
@@ -84,62 +93,26 @@ pub(crate) async fn run(args: RunArgs) -> anyhow::Result<()> {
         },
     };
     announce(&listener, &args, &handle)?;
-    let fronts = serve(listener, router(state), stop.clone());
+    let limits = open_files::raise();
+    let fronts = serve_with(listener, router(state), stop.clone(), limits);
     vital.spawn(named("fronts", async_ok(fronts)));
 
     let ended = wait_for_end(&mut vital).await?;
     stop.cancel();
     drain(vital).await;
-    match ended {
-        None => Ok(()),
-        Some((name, outcome)) => {
-            outcome.with_context(|| format!("the {name} failed"))?;
-            bail!("the {name} ended by itself, so the host stops")
-        }
-    }
+    let Some((name, outcome)) = ended else {
+        return Ok(());
+    };
+    outcome.with_context(|| format!("the {name} failed"))?;
+    bail!("the {name} ended by itself, so the host stops")
 }
 
-/// The parts that find targets.
-struct Discovery {
-    manager: Manager,
-    handle: ManagerHandle,
-    plugins: Arc<PluginHost>,
-}
-
-fn discovery(args: &RunArgs, registry: &mut Registry) -> anyhow::Result<Discovery> {
-    let metrics = DiscoveryMetrics::register(registry);
-    let kubernetes = KubernetesMetrics::register(registry);
-    let plugins = PluginHost::new(load::plugin_options(&args.load))
-        .context("failed to prepare the plugin host")?;
-    plugins.metrics().register(registry);
-    let mechanisms = AllMechanisms {
-        metrics: metrics.clone(),
-        kubernetes: KubernetesMechanism::new(KubernetesOptions {
-            metrics: kubernetes,
-            ..KubernetesOptions::default()
-        }),
-        plugins: Arc::clone(&plugins),
-    };
-    let options = ManagerOptions {
-        metrics,
-        state: state_dir(args)?,
-    };
-    let (manager, handle) = Manager::new(Arc::new(mechanisms), options);
-    Ok(Discovery {
-        manager,
-        handle,
-        plugins,
+/// Finds out whether files can be written, before anything is started.
+fn prepare(files: &SdFiles) -> anyhow::Result<()> {
+    let directory = files.directory.display();
+    files.prepare().with_context(|| {
+        format!("failed to prepare `{directory}` (`--sd-files-dir`) for files of targets")
     })
-}
-
-/// The folder of last known good states, if there shall be one.
-fn state_dir(args: &RunArgs) -> anyhow::Result<Option<Arc<StateDir>>> {
-    let Some(path) = &args.state_dir else {
-        return Ok(None);
-    };
-    let state = StateDir::open(path, args.max_stale_age)
-        .with_context(|| format!("failed to open `--state-dir {}`", path.display()))?;
-    Ok(Some(Arc::new(state)))
 }
 
 async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {

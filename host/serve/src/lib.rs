@@ -7,6 +7,7 @@
 //! ```text
 //! Directory --Snapshot--> BodyCache (plain), ViewCache (gzip, parts) --(ETag)--> GET /sd/{job}
 //!          \--Follow--> POST /mads/{job}/v3/... and GET /api/v1/watch/{job}
+//!          \--> files for file_sd
 //!          \--statuses--> /api/v1/..., /-/ready, /            reload <-- POST /-/reload
 //! ```
 //!
@@ -17,6 +18,7 @@ mod body;
 mod conditional;
 mod encoding;
 mod error;
+mod files;
 mod follow;
 mod guard;
 mod health;
@@ -34,6 +36,7 @@ mod state;
 mod views;
 mod watch;
 
+pub use files::{FileFormat, SdFiles, write_files};
 pub use metrics::ServeMetrics;
 pub use otel::{AllocatorSettings, ClientCertificate, OtelFront};
 pub use reload::{ReloadHandle, ReloadRequest, reload_channel};

@@ -8,6 +8,7 @@ use periplus_discovery::{Directory, ManagerHandle, PluginStatuses, Readiness};
 use prometheus_client::registry::Registry;
 
 use crate::body::BodyCache;
+use crate::follow::Held;
 use crate::mads;
 use crate::metrics::ServeMetrics;
 use crate::otel::OtelFront;
@@ -65,6 +66,7 @@ pub(crate) struct App {
     pub(crate) otel: OtelFront,
     pub(crate) mads_reported: mads::Reported,
     pub(crate) watched: Arc<History>,
+    pub(crate) held: Held,
     pub(crate) about: About,
 }
 
@@ -111,6 +113,7 @@ impl App {
             otel,
             mads_reported: mads::Reported::default(),
             watched: Arc::default(),
+            held: Held::default(),
             about,
         }
     }

@@ -27,6 +27,7 @@ use futures::stream;
 use imbl::OrdMap;
 use periplus_core::ContentHash;
 use periplus_discovery::{GroupKey, GroupResult, Snapshot, View};
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -42,6 +43,8 @@ const PREFIX: &str = "/api/v1/watch/";
 /// So often a stream that has nothing to say shows that it is alive: far more often than the
 /// listener cuts off an answer without progress.
 const HEARTBEAT: Duration = Duration::from_secs(20);
+/// Seconds after which a place may be free.
+const RETRY_AFTER: u16 = 5;
 /// A piece ends with the group that makes it this long.
 const PIECE: usize = 64 << 10;
 
@@ -59,6 +62,7 @@ struct Watching {
     sending: Option<Sending>,
     /// When the reader was last sent something.
     alive: Instant,
+    _place: OwnedSemaphorePermit,
 }
 
 /// The groups of a job as of a version; none of a job that was removed.
@@ -96,6 +100,9 @@ pub(crate) async fn watch(
     let mut follow = Follow::new(&app, job.clone());
     // An error is an answer of its own as long as there is no stream.
     let found = follow.look()?;
+    let place = app.held.take().ok_or_else(|| {
+        ApiError::unavailable("too many streams and long polls are open").retry_after(RETRY_AFTER)
+    })?;
     let Extension(Stopping(stop)) = stopping.unwrap_or_default();
     let format = Format::of(&headers);
     let view_hash = ContentHash::of(format!("{view:?}").as_bytes()).0 as u32;
@@ -111,6 +118,7 @@ pub(crate) async fn watch(
         view_hash,
         sending: None,
         alive: Instant::now(),
+        _place: place,
     };
     watching.turn_to(found);
     let events = stream::unfold(watching, |mut watching| async move {

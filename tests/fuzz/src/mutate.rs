@@ -47,7 +47,7 @@ fn change(input: &mut Vec<u8>, inputs: &[Vec<u8>], words: &[String], random: &mu
             input.splice(at..at, piece.repeat(times));
         }
         4 | 5 if !words.is_empty() => {
-            let word = words[random.random_range(0..words.len())];
+            let word = &words[random.random_range(0..words.len())];
             let until = if random.random() { at } else { end };
             input.splice(at..until, word.bytes());
         }

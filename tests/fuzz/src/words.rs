@@ -5,11 +5,12 @@ use crate::targets::Target;
 /// Between spaces; `\s`, `\n`, `\r` and `\t` are what they are in Rust, and a space.
 const CONFIG: &str = r#"\n \s\s -\s :\s { } [ ] " ' | >- &a\s *a <<:\s*a !!binary\s !!str\s ~ null yes 0x1F 1e400 .nan 2001-01-01 #\s ---\n ...\n
 scrape_configs: job_name:\s relabel_configs: regex:\s \t \r\n %YAML\s1.1\n ?\s $1 ${A} 1h30m 0s"#;
-const REGEX: &str = r#"( ) [ ] { } * + ? | ^ $ \ \b \pL \p{Greek} \PN [[:alpha:]] (?i) (?s: (?P<a> (?<a> \Q \E \x{10FFFF} \C \z {1000} {2,} {,5} .
-- && \x7F ſ K \n"#;
+const REGEX: &str = r"( ) [ ] { } * + ? | ^ $ \ \b \pL \p{Greek} \PN [[:alpha:]] (?i) (?s: (?P<a> (?<a> \Q \E \x{10FFFF} \C \z {1000} {2,} {,5} .
+- && \x7F ſ K \n";
 const HTTP_LIST: &str = r#"[ ] { } , : " null "targets" "labels" \u0000 \ud800 1e999 true "" \n"#;
 const MADS: &str = r#"/ shards -of- %2F %00 %ff { } " : null "node" "version_info" "response_nonce" "error_detail" v3 \s"#;
-const MATCHERS: &str = r#"match= & { } " ` ' =~ !~ != = , shard= / names= stage= % %22 \ ( ) * \x \u00e4 \s"#;
+const MATCHERS: &str =
+    r#"match= & { } " ` ' =~ !~ != = , shard= / names= stage= % %22 \ ( ) * \x \u00e4 \s"#;
 
 /// The words of a target.
 pub(crate) fn of(target: Target) -> Vec<String> {

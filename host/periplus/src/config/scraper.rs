@@ -13,8 +13,7 @@ use crate::load::find_job;
 pub(crate) async fn scraper(args: ScraperArgs) -> anyhow::Result<()> {
     let loaded = read(&args.config, &args.load).await?;
     let job = find_job(&loaded, &args.job)?;
-    let section =
-        scraper_section(job, &args.url, args.with_secrets).map_err(anyhow::Error::msg)?;
+    let section = scraper_section(job, &args.url, args.with_secrets).map_err(anyhow::Error::msg)?;
     let mut out = std::io::stdout().lock();
     writeln!(
         out,

@@ -8,6 +8,7 @@
 mod api;
 mod conditional;
 mod explain;
+mod files;
 mod gzip;
 mod health;
 mod listener;
