@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
+use periplus_serve::{FileFormat, SdFiles};
 
 /// Discovery tier for Prometheus-compatible scrapers.
 #[derive(Debug, Parser)]
@@ -96,7 +97,40 @@ pub(crate) struct RunArgs {
     pub(crate) removed_grace: Duration,
 
     #[command(flatten)]
+    pub(crate) sd_files: SdFilesArgs,
+
+    #[command(flatten)]
     pub(crate) load: LoadArgs,
+}
+
+/// Files for `file_sd_configs`.
+#[derive(Debug, Args)]
+pub(crate) struct SdFilesArgs {
+    /// Also write each job's targets to a file in this folder, for `file_sd_configs`.
+    #[arg(
+        long = "sd-files-dir",
+        value_name = "DIR",
+        env = "PERIPLUS_SD_FILES_DIR"
+    )]
+    directory: Option<PathBuf>,
+
+    /// How these files are written.
+    #[arg(
+        long = "sd-files-format",
+        value_name = "FORMAT",
+        default_value = "json"
+    )]
+    format: SdFilesFormat,
+
+    /// Into how many files each job is parted.
+    #[arg(long = "sd-files-shards", value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=4096))]
+    shards: u32,
+}
+
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+pub(crate) enum SdFilesFormat {
+    Json,
+    Yaml,
 }
 
 #[derive(Debug, Args)]
@@ -119,6 +153,22 @@ pub(crate) struct LoadArgs {
     /// Folder for compiled plugins; private to the user.
     #[arg(long, value_name = "DIR", env = "PERIPLUS_PLUGIN_CACHE")]
     pub(crate) plugin_cache: Option<PathBuf>,
+}
+
+// === impl SdFilesArgs ===
+
+impl SdFilesArgs {
+    /// What to write, if anything.
+    pub(crate) fn files(&self) -> Option<SdFiles> {
+        Some(SdFiles {
+            directory: self.directory.clone()?,
+            format: match self.format {
+                SdFilesFormat::Json => FileFormat::Json,
+                SdFilesFormat::Yaml => FileFormat::Yaml,
+            },
+            shards: self.shards,
+        })
+    }
 }
 
 // === impl LoadArgs ===

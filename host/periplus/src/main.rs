@@ -10,6 +10,7 @@ mod check;
 mod load;
 mod logging;
 mod mechanisms;
+mod open_files;
 mod rbac;
 mod reload;
 mod run;

@@ -7,6 +7,8 @@
 mod check;
 #[path = "binary/cluster.rs"]
 mod cluster;
+#[path = "binary/fronts.rs"]
+mod fronts;
 #[path = "binary/hot_reload.rs"]
 mod hot_reload;
 #[path = "binary/json_http.rs"]

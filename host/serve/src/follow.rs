@@ -4,7 +4,7 @@ use std::future::pending;
 use std::sync::Arc;
 
 use periplus_discovery::{Directory, Snapshot};
-use tokio::sync::watch;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::error::ApiError;
@@ -16,12 +16,35 @@ use crate::state::App;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Stopping(pub(crate) CancellationToken);
 
+/// So many answers may wait or go on at a time: fewer than there are connections, so that lists are
+/// served whatever else happens.
+const MOST_HELD: usize = 3072;
+
+/// The places of answers that wait or go on.
+#[derive(Clone, Debug)]
+pub(crate) struct Held(Arc<Semaphore>);
+
 /// One reader's eyes on one job.
 pub(crate) struct Follow {
     app: Arc<App>,
     job: String,
     directory: watch::Receiver<Arc<Directory>>,
     snapshots: Option<watch::Receiver<Arc<Snapshot>>>,
+}
+
+// === impl Held ===
+
+impl Held {
+    /// A place, if one is free.
+    pub(crate) fn take(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.0).try_acquire_owned().ok()
+    }
+}
+
+impl Default for Held {
+    fn default() -> Self {
+        Self(Arc::new(Semaphore::new(MOST_HELD)))
+    }
 }
 
 // === impl Follow ===

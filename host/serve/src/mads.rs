@@ -76,7 +76,10 @@ pub(crate) async fn fetch(
     let started = Instant::now();
     let deadline = started + held.unwrap_or_default().min(MOST_HELD);
     let mut follow = Follow::new(&app, address.job.clone());
-    let _waiting = held.map(|_| app.metrics.mads_waiting());
+    // Without a free place nothing is held: the reader asks again after its interval.
+    let place = held.and_then(|_| app.held.take());
+    let deadline = if place.is_some() { deadline } else { started };
+    let _waiting = place.as_ref().map(|_| app.metrics.mads_waiting());
     loop {
         let current = current(&app, &mut follow, &address).await;
         let until = match &current {

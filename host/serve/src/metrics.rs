@@ -13,6 +13,8 @@
 //! | `periplus_mads_polls_waiting` | | long polls that are held |
 //! | `periplus_mads_refused_total` | | answers that a reader refused |
 //! | `periplus_mads_label_collisions_total` | | names of labels that were left out of an assignment, since readers would take them for others |
+//! | `periplus_files_written_total` | | files of targets that were replaced |
+//! | `periplus_files_failures_total` | | files of targets that could not be replaced or removed |
 //!
 //! `route` is the pattern of a route, or `other`: the number of series does not grow with jobs.
 
@@ -55,6 +57,8 @@ pub struct ServeMetrics {
     segments: Counter,
     pub(crate) allocator: AllocatorMetrics,
     mads: MadsMetrics,
+    files_written: Counter,
+    files_failed: Counter,
 }
 
 /// Metrics of long polls.
@@ -101,6 +105,8 @@ impl ServeMetrics {
             segments: Counter::default(),
             allocator: AllocatorMetrics::register(registry),
             mads: MadsMetrics::default(),
+            files_written: Counter::default(),
+            files_failed: Counter::default(),
         };
         let Self {
             requests,
@@ -113,6 +119,8 @@ impl ServeMetrics {
             segments,
             allocator: _,
             mads,
+            files_written,
+            files_failed,
         } = metrics.clone();
         registry.register("periplus_http_requests", "Requests answered", requests);
         registry.register_with_unit(
@@ -154,6 +162,10 @@ impl ServeMetrics {
             left_out,
         );
         mads.register(registry);
+        let text = "Files of targets that were replaced";
+        registry.register("periplus_files_written", text, files_written);
+        let text = "Files of targets that could not be replaced or removed";
+        registry.register("periplus_files_failures", text, files_failed);
         metrics
     }
 
@@ -178,6 +190,14 @@ impl ServeMetrics {
 
     pub(crate) fn mads_collided(&self, names: usize) {
         self.mads.collisions.inc_by(names as u64);
+    }
+
+    pub(crate) fn file_written(&self) {
+        self.files_written.inc();
+    }
+
+    pub(crate) fn file_failed(&self) {
+        self.files_failed.inc();
     }
 
     pub(crate) fn segments_built(&self, count: usize) {

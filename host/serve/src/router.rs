@@ -10,7 +10,7 @@ use axum::{Router, middleware};
 
 use crate::error::ApiError;
 use crate::state::{App, ServeState};
-use crate::{api, guard, health, index, mads, metrics, reload, sd};
+use crate::{api, guard, health, index, mads, metrics, reload, sd, watch};
 
 /// The routes of all fronts.
 pub fn router(state: ServeState) -> Router {
@@ -24,6 +24,7 @@ pub fn router(state: ServeState) -> Router {
         .route("/sd/", get(sd::without_job))
         .route("/sd/{*job}", get(sd::targets))
         .route("/mads/{*job}", post(mads::fetch))
+        .route("/api/v1/watch/{*job}", get(watch::watch))
         .route("/api/v1/targets", get(api::targets::targets))
         .route("/api/v1/scrape_pools", get(api::scrape_pools))
         .route("/api/v1/providers", get(api::providers))

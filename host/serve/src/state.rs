@@ -8,11 +8,13 @@ use periplus_discovery::{Directory, ManagerHandle, PluginStatuses, Readiness};
 use prometheus_client::registry::Registry;
 
 use crate::body::BodyCache;
+use crate::follow::Held;
 use crate::mads;
 use crate::metrics::ServeMetrics;
 use crate::otel::OtelFront;
 use crate::reload::ReloadHandle;
 use crate::views::ViewCache;
+use crate::watch::History;
 
 /// Everything that the fronts read from, or ask.
 pub struct ServeState {
@@ -63,6 +65,8 @@ pub(crate) struct App {
     pub(crate) views: Arc<ViewCache>,
     pub(crate) otel: OtelFront,
     pub(crate) mads_reported: mads::Reported,
+    pub(crate) watched: Arc<History>,
+    pub(crate) held: Held,
     pub(crate) about: About,
 }
 
@@ -108,6 +112,8 @@ impl App {
             views,
             otel,
             mads_reported: mads::Reported::default(),
+            watched: Arc::default(),
+            held: Held::default(),
             about,
         }
     }

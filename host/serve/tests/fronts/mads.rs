@@ -457,8 +457,13 @@ async fn requests_that_are_no_polls_are_refused() {
     assert_eq!(host.get(&path).await.status, 405);
     // What a newer client may send beside.
     let extra = r#"{"resource_names": [], "node": {"id": "x", "metadata": {}}, "error_detail": null, "versionInfo": "1"}"#;
-    assert_eq!(
-        post(host.router.clone(), path, extra.into()).await.status,
-        200
-    );
+    // And what vmagent sends.
+    let vmagent = json!({
+        "version_info": "", "node": {"id": "vmagent"}, "resource_names": null, "type_url": TYPE,
+        "response_nonce": "",
+    });
+    for body in [extra.to_owned(), vmagent.to_string()] {
+        let answer = post(host.router.clone(), path.clone(), body).await;
+        assert_eq!(answer.status, 200);
+    }
 }

@@ -7,6 +7,7 @@
 
 mod api;
 mod conditional;
+mod files;
 mod gzip;
 mod health;
 mod listener;
@@ -17,3 +18,4 @@ mod otel;
 mod parts;
 mod reload;
 mod support;
+mod watch;

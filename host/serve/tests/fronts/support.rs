@@ -119,6 +119,11 @@ impl Host {
         }
     }
 
+    /// The way to jobs and providers.
+    pub(crate) fn manager(&self) -> ManagerHandle {
+        self.manager.clone()
+    }
+
     /// Makes these jobs the configuration.
     pub(crate) async fn apply(&self, jobs: impl IntoIterator<Item = Job>) {
         let jobs = jobs.into_iter().map(Arc::new).collect();
