@@ -7,7 +7,7 @@ use std::time::SystemTime;
 use anyhow::{Context, bail};
 use periplus_discovery::ManagerHandle;
 use periplus_serve::{
-    About, OtelFront, SdFiles, ServeMetrics, ServeState, reload_channel, router, serve, serve_with,
+    About, OtelFront, SdFiles, ServeMetrics, ServeState, reload_channel, router, serve_with,
     write_files,
 };
 use prometheus_client::registry::Registry;
@@ -27,11 +27,7 @@ use crate::reload::{ReloadMetrics, Reloader};
 pub(crate) async fn run(args: RunArgs) -> anyhow::Result<()> {
     let started = SystemTime::now();
     // First of all, so that a port in use is said before anything else is started.
-    let listener = listen(args.listen).await?;
-    let otel_listener = match args.otel_listen {
-        Some(address) => Some(listen(address).await?),
-        None => None,
-    };
+    let (listener, otel_listener) = listen(&args).await?;
 
     let files = args.sd_files.files();
     files.as_ref().map(prepare).transpose()?;
@@ -64,12 +60,12 @@ pub(crate) async fn run(args: RunArgs) -> anyhow::Result<()> {
     }
     vital.spawn(named("reloader", reloader.run(requests, stop.clone())));
 
+    let limits = open_files::raise();
     let otel = OtelFront::start(handle.clone(), settings, serve_metrics.clone());
     if let Some(listener) = otel_listener {
-        let address = local_address(&listener)?;
-        info!(%address, "Serving collectors");
-        let collectors = serve(listener, otel.router(), stop.clone());
-        vital.spawn(named("collectors' front", async_ok(collectors)));
+        announce_collectors(&listener)?;
+        let fronts = serve_with(listener, otel.router(), stop.clone(), limits);
+        vital.spawn(named("collectors' front", async_ok(fronts)));
     }
     if let Some(files) = files {
         let files = write_files(handle.clone(), files, serve_metrics.clone(), stop.clone());
@@ -93,18 +89,33 @@ pub(crate) async fn run(args: RunArgs) -> anyhow::Result<()> {
         },
     };
     announce(&listener, &args, &handle)?;
-    let limits = open_files::raise();
     let fronts = serve_with(listener, router(state), stop.clone(), limits);
     vital.spawn(named("fronts", async_ok(fronts)));
 
     let ended = wait_for_end(&mut vital).await?;
     stop.cancel();
     drain(vital).await;
-    let Some((name, outcome)) = ended else {
-        return Ok(());
-    };
+    ended.map_or(Ok(()), explain)
+}
+
+/// Why the host stops when a vital part has ended.
+fn explain((name, outcome): (&'static str, anyhow::Result<()>)) -> anyhow::Result<()> {
     outcome.with_context(|| format!("the {name} failed"))?;
     bail!("the {name} ended by itself, so the host stops")
+}
+
+/// The listener of all fronts, and the one of collectors alone, if there is to be one.
+async fn listen(args: &RunArgs) -> anyhow::Result<(TcpListener, Option<TcpListener>)> {
+    let bind = async |address: SocketAddr| {
+        let listener = TcpListener::bind(address).await;
+        listener.with_context(|| format!("failed to listen on `{address}`"))
+    };
+    let all = bind(args.listen).await?;
+    let collectors = match args.otel_listen {
+        Some(address) => Some(bind(address).await?),
+        None => None,
+    };
+    Ok((all, collectors))
 }
 
 /// Finds out whether files can be written, before anything is started.
@@ -113,11 +124,6 @@ fn prepare(files: &SdFiles) -> anyhow::Result<()> {
     files.prepare().with_context(|| {
         format!("failed to prepare `{directory}` (`--sd-files-dir`) for files of targets")
     })
-}
-
-async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
-    let listener = TcpListener::bind(address).await;
-    listener.with_context(|| format!("failed to listen on `{address}`"))
 }
 
 /// Where a listener listens; warns of readers from elsewhere.
@@ -129,6 +135,12 @@ fn local_address(listener: &TcpListener) -> anyhow::Result<SocketAddr> {
         warn!(%address, "Listening beyond loopback: whoever reaches this address reads every label");
     }
     Ok(address)
+}
+
+fn announce_collectors(listener: &TcpListener) -> anyhow::Result<()> {
+    let address = local_address(listener)?;
+    info!(%address, "Serving collectors");
+    Ok(())
 }
 
 /// Says where to read, once; on the standard error, with the log.
