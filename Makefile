@@ -63,6 +63,11 @@ faults: ## Every fault of an API server under churn; FAULT_SECONDS=300, SEED=1 (
 	cargo build --locked -p periplus-faults
 	$(BIN)/periplus-faults --seconds $(if $(FAULT_SECONDS),$(FAULT_SECONDS),300) --seed $(if $(SEED),$(SEED),1)
 
+.PHONY: crashes
+crashes: ## kill -9, a full disk and dead sources, and a reader who reads all the time; CRASH_SECONDS=300, SEED=1 (needs Rust; root for the disk)
+	cargo build --locked -p periplus -p periplus-faults
+	$(BIN)/periplus-crashes --periplus $(BIN)/periplus --seconds $(if $(CRASH_SECONDS),$(CRASH_SECONDS),300) --seed $(if $(SEED),$(SEED),1)
+
 .PHONY: fuzz
 fuzz: ## Feed every parser what nobody would write; FUZZ_SECONDS=600 for each, SEED=1 (needs Rust)
 	cargo build --locked -p periplus-fuzz
