@@ -4,32 +4,9 @@ use serde_json::{Map, Value, json};
 use url::Url;
 
 use crate::config::Job;
-use crate::load::Loaded;
 use crate::lost::{LostLabel, lost_labels};
 use crate::secret::SHOWN;
 use crate::section::without_secrets;
-
-/// Settings of `global` that a job inherits. The scraper's own `global` may be another one, so they
-/// are written out.
-const INHERITED: [&str; 17] = [
-    "scrape_interval",
-    "scrape_timeout",
-    "scrape_protocols",
-    "scrape_native_histograms",
-    "convert_classic_histograms_to_nhcb",
-    "always_scrape_classic_histograms",
-    "extra_scrape_metrics",
-    "metric_name_validation_scheme",
-    "metric_name_escaping_scheme",
-    "scrape_failure_log_file",
-    "body_size_limit",
-    "sample_limit",
-    "target_limit",
-    "label_limit",
-    "label_name_length_limit",
-    "label_value_length_limit",
-    "keep_dropped_targets",
-];
 
 /// How often the scraper asks for the list. An unchanged one costs it a 304.
 const REFRESH_INTERVAL: &str = "15s";
@@ -52,7 +29,6 @@ pub struct ScraperSection {
 /// # Errors
 /// A base that cannot have a path.
 pub fn scraper_section(
-    loaded: &Loaded,
     job: &Job,
     base: &Url,
     with_secrets: bool,
@@ -62,7 +38,7 @@ pub fn scraper_section(
         .map_err(|()| format!("`{base}` is no URL of a server: write `http://HOST:PORT`"))?
         .pop_if_empty()
         .extend(["sd", &job.name]);
-    let whole = Value::Object(scrape_settings(loaded, job));
+    let whole = Value::Object(scrape_settings(job));
     let shown = hide_secrets(&whole);
     let hides_secrets = shown != whole && !with_secrets;
     let mut section = if with_secrets { whole } else { shown };
@@ -82,25 +58,12 @@ pub fn scraper_section(
 /// A job as its scraper needs it: as written, without discovery, transformers and relabeling, and with
 /// what it inherits from `global`. It holds secrets.
 #[must_use]
-pub fn scrape_settings(loaded: &Loaded, job: &Job) -> Map<String, Value> {
-    let mut settings = Map::new();
-    settings.insert("job_name".to_owned(), job.name.clone().into());
-    let written = job.verbatim.as_object().cloned().unwrap_or_default();
-    settings.extend(written.into_iter().filter(|(key, _)| stays(key)));
-    for key in INHERITED {
-        if let Some(value) = loaded.global.get(key).filter(|value| !value.is_null())
-            && settings.get(key).is_none_or(Value::is_null)
-        {
-            settings.insert(key.to_owned(), value.clone());
-        }
-    }
-    settings
-}
-
-/// Whether a key of the job is the scraper's business.
-fn stays(key: &str) -> bool {
-    let ours = ["static_configs", "relabel_configs", "transformers"];
-    !ours.contains(&key) && !key.ends_with("_sd_configs")
+pub fn scrape_settings(job: &Job) -> Map<String, Value> {
+    let mut settings = job.scrape_section(true).section;
+    // Done already where final targets are read.
+    settings.remove("relabel_configs");
+    let name = Map::from_iter([("job_name".to_owned(), job.name.clone().into())]);
+    name.into_iter().chain(settings).collect()
 }
 
 /// A part of a configuration as it may be shown: values of keys that name secrets, and URLs with

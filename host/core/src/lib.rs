@@ -16,6 +16,7 @@ pub mod name;
 mod quote;
 pub mod regex;
 pub mod relabel;
+pub mod selector;
 pub mod target;
 mod unicode;
 
@@ -24,3 +25,4 @@ pub use group::TargetGroup;
 pub use hash::ContentHash;
 pub use label::{LabelBuilder, LabelSet};
 pub use quote::quote;
+pub use selector::{Selector, SelectorError};

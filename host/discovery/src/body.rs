@@ -7,17 +7,18 @@ use bytes::Bytes;
 
 use crate::group::{GroupKey, GroupResult, Stage};
 use crate::snapshot::Snapshot;
+use crate::view::View;
 
 /// A piece ends with the group that makes it this long: as much as a socket takes at once, and
 /// rendered in less time than one task may keep others waiting.
 const PIECE: usize = 64 << 10;
 
-/// The bytes of one stage of a snapshot, rendered as they are taken: `[`, the groups' segments in
+/// The bytes of one view of a snapshot, rendered as they are taken: `[`, the groups' segments in
 /// the order of their keys, and `]`. Nothing is kept of what was taken.
 #[derive(Clone, Debug)]
 pub struct BodyPieces {
     snapshot: Arc<Snapshot>,
-    stage: Stage,
+    view: View,
     next: Next,
     /// Whether a target was rendered, so that the next one is set off by a comma.
     has_begun: bool,
@@ -33,11 +34,11 @@ enum Next {
 // === impl Snapshot ===
 
 impl Snapshot {
-    /// The list of one stage.
-    pub fn body(self: &Arc<Self>, stage: Stage) -> BodyPieces {
+    /// The list of one view.
+    pub fn body(self: &Arc<Self>, view: View) -> BodyPieces {
         BodyPieces {
             snapshot: Arc::clone(self),
-            stage,
+            view,
             next: Next::First,
             has_begun: false,
         }
@@ -95,7 +96,7 @@ impl Iterator for BodyPieces {
         {
             let (comma, start) = (usize::from(self.has_begun), piece.len());
             piece.extend(self.has_begun.then_some(b','));
-            result.render(self.stage, &mut piece);
+            result.render_view(&self.view, &mut piece);
             if piece.len() == start + comma {
                 piece.truncate(start);
             } else {

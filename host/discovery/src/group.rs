@@ -96,7 +96,9 @@ impl Stage {
 // === impl GroupKey ===
 
 impl GroupKey {
-    pub(crate) fn hash_with(&self, content: ContentHash) -> ContentHash {
+    /// The hash of the key and of some content. Sums of such hashes tell what a list shows, since
+    /// lists are ordered by key.
+    pub fn hash_with(&self, content: ContentHash) -> ContentHash {
         let mut hasher = ContentHasher::default();
         hasher
             .field(self.section.mechanism.as_bytes())
@@ -200,6 +202,11 @@ impl GroupResult {
         copies.is_some_and(|copies| copies.get(index).copied().unwrap_or(false))
     }
 
+    /// Whether any target is a copy.
+    pub(crate) fn has_any_copy(&self) -> bool {
+        self.copies.is_some()
+    }
+
     /// What the final stage leaves out.
     pub fn form(&self) -> &FinalForm {
         &self.form
@@ -251,7 +258,7 @@ impl GroupResult {
     }
 
     /// The hash of what a stage shows; none if it shows nothing.
-    pub(crate) fn stage_hash(&self, stage: Stage) -> Option<ContentHash> {
+    pub fn stage_hash(&self, stage: Stage) -> Option<ContentHash> {
         let discovered = || {
             let hash = self.discovered.content_hash();
             (!self.discovered.is_empty()).then_some(hash)
@@ -261,6 +268,13 @@ impl GroupResult {
             (Stage::Discovered | Stage::Transformed, _) => discovered(),
             (Stage::Final, _) => (self.standing > 0).then_some(self.shown),
         }
+    }
+}
+
+impl PartialEq for GroupResult {
+    /// Only the very same result is equal: that is what tells two snapshots apart, at no cost.
+    fn eq(&self, other: &Self) -> bool {
+        std::ptr::eq(self, other)
     }
 }
 
@@ -294,10 +308,7 @@ impl TargetResult {
 
     /// The discovered address of a target.
     pub(crate) fn address<'a>(&self, group: &'a TargetGroup) -> &'a str {
-        let own = group.targets.get(self.row as usize);
-        own.and_then(|own| own.get("__address__"))
-            .or_else(|| group.labels.get("__address__"))
-            .unwrap_or_default()
+        discovered_address(group, self.row as usize)
     }
 
     /// Whether this is the very result that the other is, and not only an equal one.
@@ -331,6 +342,14 @@ impl Edited {
         let labels = labels.into();
         Self { labels, hash }
     }
+}
+
+/// The discovered `__address__` of a row of a group; empty if it has none.
+pub(crate) fn discovered_address(group: &TargetGroup, row: usize) -> &str {
+    let own = group.targets.get(row);
+    own.and_then(|own| own.get("__address__"))
+        .or_else(|| group.labels.get("__address__"))
+        .unwrap_or_default()
 }
 
 /// The sum of identities, which forgets order as a segment does, and their number.

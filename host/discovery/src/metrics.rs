@@ -11,6 +11,8 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
+use crate::state::Stale;
+
 /// From a hundred microseconds to ten seconds.
 const LATENCIES: [f64; 13] = [
     0.0001, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 2.5, 10.0,
@@ -39,6 +41,12 @@ pub struct DiscoveryMetrics {
     pub(crate) file_scan_duration: Latency,
     /// `prometheus_sd_file_mtime_seconds`: modification time of each file when it was read.
     pub(crate) file_mtime: Family<FileLabel, Gauge<f64, AtomicU64>>,
+    /// `prometheus_sd_http_failures_total`: refreshes of `http_sd` that failed.
+    pub(crate) http_failures: Counter,
+    /// `prometheus_sd_refresh_failures_total`: refreshes that failed, of mechanisms that poll.
+    pub(crate) refresh_failures: Family<MechanismLabel, Counter>,
+    /// `prometheus_sd_refresh_duration_histogram_seconds`: time that a refresh took.
+    pub(crate) refresh_duration: LatencyByMechanism,
     /// `periplus_discovery_providers`: providers that run.
     pub(crate) providers: Family<MechanismLabel, Gauge>,
     /// `periplus_discovery_suppressed_groups_total`: groups that came again without a change.
@@ -52,6 +60,13 @@ pub struct DiscoveryMetrics {
     /// `periplus_pipeline_relabelled_targets_total`: targets that went through the rules; a changed
     /// group's other targets do not.
     pub(crate) relabelled_targets: Counter,
+    /// `periplus_discovery_stale_since_timestamp_seconds`: for jobs with targets from disk, when these
+    /// were last good.
+    pub(crate) stale_since: Family<ConfigLabel, Gauge<f64, AtomicU64>>,
+    /// `periplus_discovery_state_write_failures_total`: last known good states that could not be written.
+    pub(crate) state_failures: Counter,
+    /// `periplus_discovery_restored_groups_total`: groups that a start took from disk.
+    pub(crate) restored_groups: Family<MechanismLabel, Counter>,
     /// `periplus_pipeline_refused_labels_total`: labels without a name, left out of what is served.
     pub(crate) refused_labels: Counter,
 }
@@ -122,6 +137,21 @@ impl DiscoveryMetrics {
             "Timestamp (mtime) of files read by FileSD. Timestamp is set at read time",
             self.file_mtime.clone(),
         );
+        registry.register(
+            "prometheus_sd_http_failures",
+            "Number of HTTP service discovery refresh failures",
+            self.http_failures.clone(),
+        );
+        registry.register(
+            "prometheus_sd_refresh_failures",
+            "Number of refresh failures for the given SD mechanism",
+            self.refresh_failures.clone(),
+        );
+        registry.register(
+            "prometheus_sd_refresh_duration_histogram_seconds",
+            "The duration of a refresh for the given SD mechanism",
+            self.refresh_duration.0.clone(),
+        );
         // Prometheus has one manager for scraping and one for alertmanagers.
         let named = registry.sub_registry_with_label(("name".into(), "scrape".into()));
         named.register(
@@ -168,6 +198,21 @@ impl DiscoveryMetrics {
             self.suppressed_groups.clone(),
         );
         registry.register(
+            "periplus_discovery_stale_since_timestamp_seconds",
+            "When the targets of a job were last good that come from disk and are not confirmed yet",
+            self.stale_since.clone(),
+        );
+        registry.register(
+            "periplus_discovery_state_write_failures",
+            "Last known good states of sections that could not be written to disk",
+            self.state_failures.clone(),
+        );
+        registry.register(
+            "periplus_discovery_restored_groups",
+            "Target groups that were taken from the last known good state on disk",
+            self.restored_groups.clone(),
+        );
+        registry.register(
             "periplus_discovery_publish_latency_seconds",
             "Time from an event of a source to the snapshot that shows it, per pass and provider",
             self.publish_latency.0.clone(),
@@ -195,19 +240,22 @@ impl DiscoveryMetrics {
     }
 
     /// A snapshot of a job was published.
-    pub(crate) fn published(&self, job: &str, targets: usize) {
+    pub(crate) fn published(&self, job: &str, targets: usize, stale: Option<Stale>) {
         let label = ConfigLabel {
             config: job.to_owned(),
         };
         self.discovered_targets
             .get_or_create(&label)
             .set(targets as i64);
-        let now = SystemTime::now()
-            .duration_since(SystemTime::UNIX_EPOCH)
-            .unwrap_or_default();
-        self.last_update
-            .get_or_create(&label)
-            .set(now.as_secs_f64());
+        let now = self.last_update.get_or_create(&label);
+        now.set(seconds(SystemTime::now()));
+        match stale {
+            Some(Stale { since, .. }) => {
+                let gauge = self.stale_since.get_or_create(&label);
+                gauge.set(seconds(since));
+            }
+            None => _ = self.stale_since.remove(&label),
+        }
         self.updates.inc();
     }
 
@@ -218,7 +266,13 @@ impl DiscoveryMetrics {
         };
         self.discovered_targets.remove(&label);
         self.last_update.remove(&label);
+        self.stale_since.remove(&label);
     }
+}
+
+fn seconds(time: SystemTime) -> f64 {
+    let since = time.duration_since(SystemTime::UNIX_EPOCH);
+    since.unwrap_or_default().as_secs_f64()
 }
 
 // === impl MechanismLabel ===

@@ -1,15 +1,19 @@
 //! Targets as `http_sd` objects, and the hashes of what they show.
 
+use std::cell::Cell;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use periplus_config::Job;
 use periplus_core::hash::ContentHasher;
+use periplus_core::name::{NameScheme, is_valid_label_name};
 use periplus_core::target::{Outcome, ScrapeDefaults};
 use periplus_core::{ContentHash, LabelSet};
 
 use crate::group::{GroupResult, Stage};
+use crate::targets::Copies;
+use crate::view::{Names, View};
 
-const ADDRESS: &str = "__address__";
+pub(crate) const ADDRESS: &str = "__address__";
 
 /// What the final stage leaves out: scrape settings that neither our file nor a rule sets, so that
 /// the scraper's own stand.
@@ -96,7 +100,7 @@ impl FinalForm {
         hasher.finish()
     }
 
-    fn is_implied(&self, name: &str, value: &str) -> bool {
+    pub(crate) fn is_implied(&self, name: &str, value: &str) -> bool {
         name.starts_with("__")
             && self
                 .implied
@@ -178,7 +182,11 @@ fn objects<'a, L: Iterator<Item = (&'a str, &'a str)>>(
 }
 
 /// One target. A label without a name would make the reader refuse the whole list: left out.
-fn object<'a>(json: &mut Vec<u8>, address: &str, labels: impl Iterator<Item = (&'a str, &'a str)>) {
+pub(crate) fn object<'a>(
+    json: &mut Vec<u8>,
+    address: &str,
+    labels: impl Iterator<Item = (&'a str, &'a str)>,
+) {
     json.extend_from_slice(br#"{"targets":["#);
     string(json, address);
     json.extend_from_slice(br#"],"labels":{"#);
@@ -194,6 +202,37 @@ fn object<'a>(json: &mut Vec<u8>, address: &str, labels: impl Iterator<Item = (&
         }
     }
     json.extend_from_slice(b"}}");
+}
+
+/// Appends what a view shows of a group, like [`segment`]; returns how many labels were left out
+/// because of their names.
+pub(crate) fn view_segment(result: &GroupResult, view: &View, json: &mut Vec<u8>) -> usize {
+    let copies = match view.shard {
+        Some(_) => Copies::Hidden,
+        None => Copies::Shown,
+    };
+    let mut rows = Vec::new();
+    result.visit(view.stage, copies, |target| {
+        if view.shows(target) {
+            rows.push(target.label_set().clone());
+        }
+    });
+    rows.sort_unstable();
+    let all = FinalForm::default();
+    let form = match view.stage {
+        Stage::Final => result.form(),
+        _ => &all,
+    };
+    let left_out = Cell::new(0);
+    let is_fit = |name: &str| {
+        let is_fit = view.names == Names::Utf8 || is_valid_label_name(name, NameScheme::Legacy);
+        left_out.set(left_out.get() + usize::from(!is_fit && !name.is_empty()));
+        is_fit
+    };
+    objects(&rows, json, |labels| {
+        form.shown(labels).filter(|(name, _)| is_fit(name))
+    });
+    left_out.get()
 }
 
 /// Nearly every text is plain and short, and then this costs its copy.

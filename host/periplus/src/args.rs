@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use periplus_serve::{FileFormat, SdFiles};
 
 /// Discovery tier for Prometheus-compatible scrapers.
 #[derive(Debug, Parser)]
@@ -18,7 +19,7 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Discover targets and serve them.
     Run(RunArgs),
-    /// Check without running.
+    /// Check a configuration, or what one of its jobs finds.
     #[command(subcommand)]
     Check(CheckCommand),
     /// Show what a configuration means.
@@ -27,6 +28,10 @@ pub(crate) enum Command {
     /// Prepare a Kubernetes cluster.
     #[command(subcommand)]
     Kubernetes(KubernetesCommand),
+    /// Print the targets of a host that runs.
+    Targets(TargetsArgs),
+    /// Print where each label of a target comes from, or why the target is not served.
+    Explain(ExplainArgs),
 }
 
 #[derive(Debug, Subcommand)]
@@ -40,7 +45,7 @@ pub(crate) enum CheckCommand {
 #[derive(Debug, Subcommand)]
 pub(crate) enum ConfigCommand {
     /// Print the configuration with defaults filled in and where each part stands; secrets are hidden.
-    Explain(ExplainArgs),
+    Explain(ExplainConfigArgs),
     /// Print the scrape section for a scraper that reads a job's final targets from here.
     Scraper(ScraperArgs),
 }
@@ -95,6 +100,11 @@ pub(crate) struct RunArgs {
     )]
     pub(crate) listen: SocketAddr,
 
+    /// Address of a listener that serves OpenTelemetry's target allocator API alone, at `/`; it is
+    /// always served under `/otel`, too.
+    #[arg(long, value_name = "ADDRESS", env = "PERIPLUS_OTEL_LISTEN")]
+    pub(crate) otel_listen: Option<SocketAddr>,
+
     /// How long `/-/ready` waits for jobs that are not known yet.
     #[arg(long, value_name = "DURATION", default_value = "2m", value_parser = parse_duration)]
     pub(crate) ready_timeout: Duration,
@@ -103,8 +113,50 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "DURATION", default_value = "24h", value_parser = parse_duration)]
     pub(crate) removed_grace: Duration,
 
+    /// Folder for the last known good targets of each section, private to the user: a start serves
+    /// them until the source answers. Nothing is kept without it.
+    #[arg(long, value_name = "DIR", env = "PERIPLUS_STATE_DIR")]
+    pub(crate) state_dir: Option<PathBuf>,
+
+    /// How old last known good targets may be before they are no longer served.
+    #[arg(long, value_name = "DURATION", default_value = "24h", value_parser = parse_duration)]
+    pub(crate) max_stale_age: Duration,
+
+    #[command(flatten)]
+    pub(crate) sd_files: SdFilesArgs,
+
     #[command(flatten)]
     pub(crate) load: LoadArgs,
+}
+
+/// Files for `file_sd_configs`.
+#[derive(Debug, Args)]
+pub(crate) struct SdFilesArgs {
+    /// Also write each job's targets to a file in this folder, for `file_sd_configs`.
+    #[arg(
+        long = "sd-files-dir",
+        value_name = "DIR",
+        env = "PERIPLUS_SD_FILES_DIR"
+    )]
+    directory: Option<PathBuf>,
+
+    /// How these files are written.
+    #[arg(
+        long = "sd-files-format",
+        value_name = "FORMAT",
+        default_value = "json"
+    )]
+    format: SdFilesFormat,
+
+    /// Into how many files each job is parted.
+    #[arg(long = "sd-files-shards", value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=4096))]
+    shards: u32,
+}
+
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+pub(crate) enum SdFilesFormat {
+    Json,
+    Yaml,
 }
 
 #[derive(Debug, Args)]
@@ -140,7 +192,57 @@ pub(crate) struct CheckDiscoveryArgs {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct TargetsArgs {
+    /// Only this job.
+    #[arg(value_name = "JOB")]
+    pub(crate) job: Option<String>,
+
+    /// Those that were dropped too.
+    #[arg(long)]
+    pub(crate) dropped: bool,
+
+    #[command(flatten)]
+    pub(crate) client: ClientArgs,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct ExplainArgs {
+    /// The job, by its `job_name`.
+    #[arg(value_name = "JOB")]
+    pub(crate) job: String,
+
+    /// The target, by its address as discovered or at the end, or by its `instance`.
+    #[arg(value_name = "TARGET")]
+    pub(crate) target: String,
+
+    #[command(flatten)]
+    pub(crate) client: ClientArgs,
+}
+
+/// Which host to ask.
+#[derive(Debug, Args)]
+pub(crate) struct ClientArgs {
+    /// Address of the host.
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "PERIPLUS_URL",
+        hide_env_values = true,
+        default_value = "http://127.0.0.1:9099"
+    )]
+    pub(crate) url: url::Url,
+
+    /// How long to wait for the answer.
+    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = parse_duration)]
+    pub(crate) timeout: Duration,
+
+    /// What to print.
+    #[arg(long, value_enum, default_value = "table")]
+    pub(crate) format: OutputFormat,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ExplainConfigArgs {
     /// A job, by its `job_name`; all of them unless given.
     #[arg(value_name = "JOB")]
     pub(crate) job: Option<String>,
@@ -213,6 +315,22 @@ pub(crate) struct LoadArgs {
     /// Folder for compiled plugins; private to the user.
     #[arg(long, value_name = "DIR", env = "PERIPLUS_PLUGIN_CACHE")]
     pub(crate) plugin_cache: Option<PathBuf>,
+}
+
+// === impl SdFilesArgs ===
+
+impl SdFilesArgs {
+    /// What to write, if anything.
+    pub(crate) fn files(&self) -> Option<SdFiles> {
+        Some(SdFiles {
+            directory: self.directory.clone()?,
+            format: match self.format {
+                SdFilesFormat::Json => FileFormat::Json,
+                SdFilesFormat::Yaml => FileFormat::Yaml,
+            },
+            shards: self.shards,
+        })
+    }
 }
 
 // === impl LoadArgs ===

@@ -1,8 +1,8 @@
 //! Lists as bodies: ready bytes where that pays, else rendered while they are sent.
 //!
 //! To render a list costs about as much as to copy it a few times, so bytes are kept only of lists
-//! that are small, that were compressed, or that are asked for again within seconds. Whatever is
-//! kept is let go when nobody has asked for it for a minute.
+//! that are small, or that are asked for again within seconds. Whatever is kept is let go when
+//! nobody has asked for it for a minute. Compressed lists and parts of lists are kept in segments.
 
 use std::collections::HashMap;
 use std::pin::Pin;
@@ -14,15 +14,15 @@ use axum::body::Body;
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 use periplus_core::ContentHash;
-use periplus_discovery::{BodyPieces, Snapshot, Stage};
+use periplus_discovery::{BodyPieces, Shard, Snapshot, Stage, View};
 use tokio::sync::OnceCell;
 use tokio::time::Instant;
 
-use crate::encoding::{self, Encoding};
+use crate::encoding::Encoding;
 use crate::metrics::ServeMetrics;
 
 /// More groups than this are measured or compressed on a blocking thread.
-const BLOCKING_GROUPS: usize = 256;
+pub(crate) const BLOCKING_GROUPS: usize = 256;
 /// Bodies up to this size are always kept: they cost more to make than to have.
 const SMALL: usize = 256 << 10;
 /// A larger one is kept when the same content is asked for again within this time: then more than
@@ -31,8 +31,8 @@ const AGAIN: Duration = Duration::from_secs(10);
 /// What nobody has asked for in this time is let go.
 const KEPT: Duration = Duration::from_mins(1);
 
-/// Bodies, bounded in bytes; the least recently used go first. Of each job, stage and encoding only
-/// the newest content is kept.
+/// Plain bodies, bounded in bytes; the least recently used go first. Of each job and stage only the
+/// newest content is kept.
 #[derive(Debug)]
 pub(crate) struct BodyCache {
     limit: usize,
@@ -47,14 +47,23 @@ pub(crate) enum Made {
     Ready(Bytes),
     /// Its pieces, which are as long as this together.
     Pieces(BodyPieces, usize),
+    /// Its pieces, which are there already.
+    Packed(Vec<Bytes>),
 }
 
 /// Names a body; its content is named by [`Snapshot::stage_version`].
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Key {
     job: Arc<str>,
-    stage: Stage,
-    encoding: Encoding,
+    what: What,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum What {
+    /// The list of a stage.
+    List(Stage),
+    /// The assignment of a job, or of a part of it.
+    Assignment(Option<Shard>),
 }
 
 #[derive(Debug, Default)]
@@ -84,6 +93,12 @@ struct PiecesBody {
     left: usize,
 }
 
+/// Ready pieces as an HTTP body.
+struct PackedBody {
+    pieces: std::vec::IntoIter<Bytes>,
+    left: usize,
+}
+
 /// A body could not be made because the host is stopping.
 #[derive(Debug, thiserror::Error)]
 #[error("the host is stopping")]
@@ -106,45 +121,52 @@ impl BodyCache {
         self: &Arc<Self>,
         job: &Arc<str>,
         stage: Stage,
-        encoding: Encoding,
         snapshot: &Arc<Snapshot>,
     ) -> Result<Made, Stopping> {
         let key = Key {
             job: Arc::clone(job),
-            stage,
-            encoding,
+            what: What::List(stage),
         };
         let (cell, is_again) = self.cell(&key, snapshot.stage_version(stage));
         if let Some(body) = cell.get() {
             return Ok(Made::Ready(body.clone()));
         }
-        let body = match encoding {
-            Encoding::Identity => {
-                let length = length(snapshot, stage).await?;
-                if length > SMALL && !(is_again && length <= self.limit) {
-                    self.metrics.body_built(encoding);
-                    return Ok(Made::Pieces(snapshot.body(stage), length));
-                }
-                let join = || self.make(encoding, snapshot, move |list| join(list, stage, length));
-                cell.get_or_try_init(join).await?
-            }
-            Encoding::Gzip => {
-                let pack = || self.make(encoding, snapshot, move |list| pack(list, stage));
-                cell.get_or_try_init(pack).await?
-            }
+        let length = length(snapshot, stage).await?;
+        if length > SMALL && !(is_again && length <= self.limit) {
+            self.metrics.body_built(Encoding::Identity);
+            return Ok(Made::Pieces(snapshot.body(View::of(stage)), length));
+        }
+        let join = || {
+            self.metrics.body_built(Encoding::Identity);
+            aside(snapshot, move |list| join(list, stage, length))
         };
+        let body = cell.get_or_try_init(join).await?;
         self.account(&key, &cell, body.len());
         Ok(Made::Ready(body.clone()))
     }
 
-    async fn make(
-        &self,
-        encoding: Encoding,
+    /// The assignment of a job or of a part of it, which `make` makes: once for all readers that
+    /// waited for it.
+    pub(crate) async fn assignment(
+        self: &Arc<Self>,
+        job: &Arc<str>,
+        shard: Option<Shard>,
+        version: &str,
         snapshot: &Arc<Snapshot>,
         make: impl FnOnce(&Arc<Snapshot>) -> Bytes + Send + 'static,
     ) -> Result<Bytes, Stopping> {
-        self.metrics.body_built(encoding);
-        aside(snapshot, make).await
+        let key = Key {
+            job: Arc::clone(job),
+            what: What::Assignment(shard),
+        };
+        let (cell, _) = self.cell(&key, ContentHash::of(version.as_bytes()));
+        let make = || {
+            self.metrics.body_built(Encoding::Identity);
+            aside(snapshot, make)
+        };
+        let body = cell.get_or_try_init(make).await?.clone();
+        self.account(&key, &cell, body.len());
+        Ok(body)
     }
 
     /// The place of a body, which other requests share, and whether the same was asked for a moment
@@ -239,15 +261,21 @@ impl Made {
         match self {
             Self::Ready(body) => body.len(),
             Self::Pieces(_, length) => *length,
+            Self::Packed(pieces) => pieces.iter().map(Bytes::len).sum(),
         }
     }
 }
 
 impl From<Made> for Body {
     fn from(made: Made) -> Self {
+        let left = made.len();
         match made {
             Made::Ready(body) => body.into(),
-            Made::Pieces(pieces, left) => Self::new(PiecesBody { pieces, left }),
+            Made::Pieces(pieces, _) => Self::new(PiecesBody { pieces, left }),
+            Made::Packed(pieces) => Self::new(PackedBody {
+                pieces: pieces.into_iter(),
+                left,
+            }),
         }
     }
 }
@@ -265,6 +293,26 @@ impl Entries {
 // === impl PiecesBody ===
 
 impl http_body::Body for PiecesBody {
+    type Data = Bytes;
+    type Error = std::convert::Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        let piece = self.pieces.next();
+        let piece = piece.inspect(|piece| self.left -= piece.len().min(self.left));
+        Poll::Ready(piece.map(|piece| Ok(Frame::data(piece))))
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.left as u64)
+    }
+}
+
+// === impl PackedBody ===
+
+impl http_body::Body for PackedBody {
     type Data = Bytes;
     type Error = std::convert::Infallible;
 
@@ -310,12 +358,8 @@ async fn aside<T: Send + 'static>(
 
 fn join(snapshot: &Arc<Snapshot>, stage: Stage, length: usize) -> Bytes {
     let mut body = Vec::with_capacity(length);
-    for piece in snapshot.body(stage) {
+    for piece in snapshot.body(View::of(stage)) {
         body.extend_from_slice(&piece);
     }
     body.into()
-}
-
-fn pack(snapshot: &Arc<Snapshot>, stage: Stage) -> Bytes {
-    encoding::gzip(snapshot.body(stage))
 }

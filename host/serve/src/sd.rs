@@ -1,42 +1,35 @@
 //! `GET /sd/{job}`: a job's targets in the format of `http_sd`.
 
-use std::fmt::Write;
+mod query;
+
+pub(crate) use query::watched_view;
+
 use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::uri::Uri;
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use percent_encoding::percent_decode_str;
 use periplus_core::ContentHash;
-use periplus_discovery::{Directory, Snapshot, Stage};
-use tokio::time::Instant;
+use periplus_discovery::{JobHandle, Snapshot, View};
 
-use crate::body::Made;
+use crate::body::{Made, Stopping};
 use crate::conditional;
 use crate::encoding::{self, Encoding};
 use crate::error::ApiError;
+use crate::jobs::{self, Found};
 use crate::state::App;
+use crate::views::Listed;
 
 const PREFIX: &str = "/sd/";
-/// Seconds after which a job that is not known yet may be.
-const RETRY_AFTER: u16 = 5;
-/// At most so many names or reasons are put into one error.
-const MOST_LISTED: usize = 20;
 const CONTENT_TYPE: HeaderValue = HeaderValue::from_static("application/json");
 /// A reader or proxy may keep the list, but asks before it uses it.
 const CACHE_CONTROL: HeaderValue = HeaderValue::from_static("no-cache");
+/// How many labels are not in the list because the reader takes no such names.
+const LEFT_OUT: HeaderName = HeaderName::from_static("periplus-labels-left-out");
 const VARY: HeaderValue = HeaderValue::from_static("accept-encoding");
-
-/// What there is to say about a job.
-enum Found {
-    /// Its targets.
-    Known(Arc<str>, Arc<Snapshot>),
-    /// A reload removed it a short while ago: its readers shall forget its targets.
-    Removed,
-}
 
 /// The list of one job's targets.
 pub(crate) async fn targets(
@@ -44,49 +37,114 @@ pub(crate) async fn targets(
     uri: Uri,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let stage = stage(uri.query())?;
-    let job = job_name(uri.path())?;
-    let found = find(&app, &job)?;
+    let view = query::view(uri.query())?;
+    let job = jobs::decode(uri.path().strip_prefix(PREFIX).unwrap_or_default())?;
+    let found = jobs::find(&app, &job)?;
     let Some(encoding) = encoding::negotiate(&headers) else {
         let message = "only the encodings `identity` and `gzip` are offered, and both are refused";
         let error = ApiError::new(StatusCode::NOT_ACCEPTABLE, "not_acceptable", message);
         return Ok(([(header::VARY, VARY)], error).into_response());
     };
-    let version = match &found {
-        Found::Known(_, snapshot) => snapshot.stage_version(stage),
-        Found::Removed => ContentHash::default(),
-    };
-    let etag = conditional::etag(version, encoding);
-    if conditional::is_known_to_reader(&headers, &etag) {
-        return Ok(respond(
-            StatusCode::NOT_MODIFIED,
-            etag,
-            encoding,
-            Body::empty(),
-        ));
-    }
-    let body = match found {
-        Found::Removed if encoding == Encoding::Gzip => Made::Ready(encoding::gzip([b"[]"])),
-        Found::Removed => Made::Ready(Bytes::from_static(b"[]")),
-        Found::Known(name, snapshot) => {
-            let body = app.bodies.body(&name, stage, encoding, &snapshot).await;
-            body.map_err(|error| ApiError::unavailable(error.to_string()))?
+    let stale_since = found.stale_since();
+    let mut response = answer(&app, found, view, encoding, &headers).await?;
+    response.headers_mut().extend(stale_since);
+    Ok(response)
+}
+
+async fn answer(
+    app: &App,
+    found: Found,
+    view: View,
+    encoding: Encoding,
+    headers: &HeaderMap,
+) -> Result<Response, ApiError> {
+    match found {
+        Found::Known(handle, snapshot) if view.is_whole() => {
+            let (name, stage) = (&handle.name, view.stage);
+            let etag = conditional::etag(snapshot.stage_version(stage), encoding);
+            if conditional::is_known_to_reader(headers, &etag) {
+                return Ok(not_modified(etag, encoding));
+            }
+            let body = match encoding {
+                Encoding::Identity => app.bodies.body(name, stage, &snapshot).await,
+                Encoding::Gzip => {
+                    let listed = app.views.list(name, &view, encoding, &snapshot).await;
+                    listed.map(|listed| Made::Packed(listed.packed.unwrap_or_default()))
+                }
+            };
+            Ok(list(etag, encoding, body.map_err(stopping)?))
         }
+        Found::Known(handle, snapshot) => {
+            part(app, &handle, snapshot, view, encoding, headers).await
+        }
+        Found::Removed => {
+            let etag = conditional::etag(ContentHash::default(), encoding);
+            if conditional::is_known_to_reader(headers, &etag) {
+                return Ok(not_modified(etag, encoding));
+            }
+            let body = match encoding {
+                Encoding::Identity => Made::Ready(Bytes::from_static(b"[]")),
+                Encoding::Gzip => Made::Packed(encoding::gzip(b"[]")),
+            };
+            Ok(list(etag, encoding, body))
+        }
+    }
+}
+
+/// A part of a job's targets. Its version is that of the part, so that a change elsewhere in the
+/// job is no news to the reader.
+async fn part(
+    app: &App,
+    handle: &JobHandle,
+    snapshot: Arc<Snapshot>,
+    view: View,
+    encoding: Encoding,
+    headers: &HeaderMap,
+) -> Result<Response, ApiError> {
+    let listed = app
+        .views
+        .list(&handle.name, &view, encoding, &snapshot)
+        .await;
+    let Listed { summary, packed } = listed.map_err(stopping)?;
+    let etag = conditional::etag(summary.version, encoding);
+    if conditional::is_known_to_reader(headers, &etag) {
+        return Ok(not_modified(etag, encoding));
+    }
+    let body = match packed {
+        Some(pieces) => Made::Packed(pieces),
+        None => Made::Pieces(snapshot.body(view), summary.length),
     };
-    let length = HeaderValue::from(body.len());
-    let mut response = respond(StatusCode::OK, etag, encoding, body.into());
-    response
-        .headers_mut()
-        .insert(header::CONTENT_LENGTH, length);
+    let mut response = list(etag, encoding, body);
+    if summary.left_out > 0 {
+        app.metrics.left_out(summary.left_out);
+        let count = HeaderValue::from(summary.left_out);
+        response.headers_mut().insert(LEFT_OUT, count);
+    }
     Ok(response)
 }
 
 /// `/sd` alone: nothing but a hint.
 pub(crate) async fn without_job(State(app): State<Arc<App>>) -> ApiError {
-    unknown(
+    jobs::unknown(
         "no job is named; ask for `/sd/{job}`".to_owned(),
         &app.directory(),
     )
+}
+
+fn list(etag: HeaderValue, encoding: Encoding, body: Made) -> Response {
+    let length = HeaderValue::from(body.len());
+    let mut response = respond(StatusCode::OK, etag, encoding, body.into());
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_LENGTH, length);
+    response
+}
+
+fn not_modified(etag: HeaderValue, encoding: Encoding) -> Response {
+    respond(StatusCode::NOT_MODIFIED, etag, encoding, Body::empty())
+}
+
+fn stopping(error: Stopping) -> ApiError {
+    ApiError::unavailable(error.to_string())
 }
 
 fn respond(status: StatusCode, etag: HeaderValue, encoding: Encoding, body: Body) -> Response {
@@ -102,102 +160,4 @@ fn respond(status: StatusCode, etag: HeaderValue, encoding: Encoding, body: Body
         }
     }
     response
-}
-
-/// The job's name: all that stands behind `/sd/`, decoded once, so that slashes may be raw or
-/// escaped, and a name with a percent sign is asked for with `%25`.
-fn job_name(path: &str) -> Result<String, ApiError> {
-    let raw = path.strip_prefix(PREFIX).unwrap_or_default();
-    let decoded = percent_decode_str(raw).decode_utf8();
-    let name = decoded.map_err(|_| ApiError::bad_data("the job's name is not valid UTF-8"))?;
-    Ok(name.into_owned())
-}
-
-/// The stage that the query asks for. A parameter that is not understood is refused: to serve all
-/// targets to one who asked for a part of them would be worse.
-fn stage(query: Option<&str>) -> Result<Stage, ApiError> {
-    let mut stage = None;
-    for (name, value) in url::form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
-        if name != "stage" {
-            let message = format!("unknown parameter `{name}`; there is only `stage`");
-            return Err(ApiError::bad_data(message));
-        }
-        let known = match &*value {
-            "final" => Stage::Final,
-            "transformed" => Stage::Transformed,
-            "discovered" => Stage::Discovered,
-            _ => {
-                let stages = "use `final`, `transformed` or `discovered`";
-                return Err(ApiError::bad_data(format!(
-                    "unknown stage `{value}`; {stages}"
-                )));
-            }
-        };
-        if stage.replace(known).is_some() {
-            return Err(ApiError::bad_data(
-                "parameter `stage` is given more than once",
-            ));
-        }
-    }
-    Ok(stage.unwrap_or(Stage::Final))
-}
-
-fn find(app: &App, job: &str) -> Result<Found, ApiError> {
-    let directory = app.directory();
-    if let Some(handle) = directory.jobs.get(job) {
-        let snapshot = Arc::clone(&handle.snapshots.borrow());
-        if snapshot.known {
-            return Ok(Found::Known(Arc::clone(&handle.name), snapshot));
-        }
-        return Err(not_known_yet(job, &snapshot.missing));
-    }
-    if !directory.applied {
-        return Err(
-            ApiError::unavailable("no configuration was applied yet").retry_after(RETRY_AFTER)
-        );
-    }
-    match directory.removed.get(job) {
-        Some(at) if Instant::now().duration_since(*at) < app.removed_grace => Ok(Found::Removed),
-        _ => Err(unknown(format!("there is no job `{job}`"), &directory)),
-    }
-}
-
-fn not_known_yet(job: &str, missing: &[String]) -> ApiError {
-    let mut message = format!("the targets of job `{job}` are not known yet");
-    if !missing.is_empty() {
-        message.push_str(": ");
-        message.push_str(&listed(missing.iter().map(String::as_str), "; "));
-    }
-    let missing = missing.iter().take(MOST_LISTED).cloned().collect();
-    ApiError::unavailable(message)
-        .with_detail("missing", missing)
-        .retry_after(RETRY_AFTER)
-}
-
-fn unknown(message: String, directory: &Directory) -> ApiError {
-    let hint = match directory.jobs.len() {
-        0 => "the configuration has no job".to_owned(),
-        _ => {
-            let names = directory.jobs.keys().map(|name| format!("`{name}`"));
-            format!("known jobs are {}", listed(names, ", "))
-        }
-    };
-    let names = directory.jobs.keys().take(MOST_LISTED).cloned().collect();
-    ApiError::not_found(format!("{message}; {hint}")).with_detail("jobs", names)
-}
-
-/// The first items in one text, and how many more there are.
-fn listed<T: AsRef<str>>(items: impl ExactSizeIterator<Item = T>, separator: &str) -> String {
-    let more = items.len().saturating_sub(MOST_LISTED);
-    let mut text = String::new();
-    for item in items.take(MOST_LISTED) {
-        if !text.is_empty() {
-            text.push_str(separator);
-        }
-        text.push_str(item.as_ref());
-    }
-    if more > 0 {
-        let _ = write!(text, "{separator}and {more} more");
-    }
-    text
 }

@@ -8,8 +8,13 @@ use periplus_discovery::{Directory, ManagerHandle, PluginStatuses, Readiness};
 use prometheus_client::registry::Registry;
 
 use crate::body::BodyCache;
+use crate::follow::Held;
+use crate::mads;
 use crate::metrics::ServeMetrics;
+use crate::otel::OtelFront;
 use crate::reload::ReloadHandle;
+use crate::views::ViewCache;
+use crate::watch::History;
 
 /// Everything that the fronts read from, or ask.
 pub struct ServeState {
@@ -27,8 +32,11 @@ pub struct ServeState {
     pub ready_timeout: Duration,
     /// How long a job that a reload removed is answered with an empty list.
     pub removed_grace: Duration,
-    /// The most bytes that bodies may take together which are kept for the next reader.
+    /// The most bytes that plain bodies may take together which are kept for the next reader, and
+    /// again the most for compressed lists and parts of lists.
     pub body_cache_bytes: usize,
+    /// The front for OpenTelemetry collectors.
+    pub otel: OtelFront,
     /// What the host says of itself.
     pub about: About,
 }
@@ -54,6 +62,11 @@ pub(crate) struct App {
     pub(crate) readiness: Readiness,
     pub(crate) removed_grace: Duration,
     pub(crate) bodies: Arc<BodyCache>,
+    pub(crate) views: Arc<ViewCache>,
+    pub(crate) otel: OtelFront,
+    pub(crate) mads_reported: mads::Reported,
+    pub(crate) watched: Arc<History>,
+    pub(crate) held: Held,
     pub(crate) about: About,
 }
 
@@ -81,9 +94,11 @@ impl App {
             ready_timeout,
             removed_grace,
             body_cache_bytes,
+            otel,
             about,
         } = state;
         let bodies = BodyCache::new(body_cache_bytes, metrics.clone());
+        let views = ViewCache::new(body_cache_bytes, metrics.clone());
         let readiness = Readiness::new(ready_timeout);
         Self {
             manager,
@@ -94,6 +109,11 @@ impl App {
             readiness,
             removed_grace,
             bodies,
+            views,
+            otel,
+            mads_reported: mads::Reported::default(),
+            watched: Arc::default(),
+            held: Held::default(),
             about,
         }
     }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::global::{self, Global};
 use super::jobs::Jobs;
-use super::{ClusterList, Context, clusters, included, plugins, quoted};
+use super::{ClusterList, Context, allocator, clusters, included, plugins, quoted};
 use crate::config::Config;
 use crate::origin::JobOrigin;
 use crate::places::Places;
@@ -47,6 +47,7 @@ pub(crate) fn read_document(
             jobs: Vec::new(),
             plugins: Vec::new(),
             clusters: Vec::new(),
+            target_allocator: None,
         },
         origins: Vec::new(),
         external_labels: Vec::new(),
@@ -84,6 +85,11 @@ pub(crate) fn read_document(
     document.origins = jobs.origins;
     document.config.clusters = clusters.entries;
     document.external_labels = global.external_labels;
+    if let Some(value) = fields.take("target_allocator") {
+        let jobs = &document.config.jobs;
+        let jobs = jobs.iter().map(|job| &*job.name).collect();
+        document.config.target_allocator = Some(allocator::read(&value, &jobs));
+    }
     pass_over(&mut fields);
     fields.finish();
     document

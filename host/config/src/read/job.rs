@@ -1,6 +1,7 @@
 //! One element of `scrape_configs`.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use periplus_core::duration::PromDuration;
 use periplus_core::name::NameScheme;
@@ -194,6 +195,7 @@ impl Draft<'_> {
             relabel_rules,
             name_scheme,
             verbatim: self.fields.value.json_as_written(),
+            inherited: Arc::clone(&global.inherited),
         }
     }
 

@@ -4,6 +4,7 @@
 
 mod collapse;
 mod file;
+mod http;
 mod manager;
 mod metrics;
 mod partial;
@@ -11,5 +12,7 @@ mod pipeline;
 mod readiness;
 mod reload;
 mod render;
+mod state;
 mod support;
+mod targets;
 mod updates;

@@ -61,12 +61,19 @@ impl Host {
     }
 
     pub(crate) fn start_with(metrics: DiscoveryMetrics) -> Self {
+        Self::start_as(ManagerOptions {
+            metrics,
+            ..ManagerOptions::default()
+        })
+    }
+
+    pub(crate) fn start_as(options: ManagerOptions) -> Self {
         let mocks = Arc::new(Mocks {
-            metrics: metrics.clone(),
+            metrics: options.metrics.clone(),
             ..Mocks::default()
         });
         let mechanisms = Arc::new(MocksOf(Arc::clone(&mocks)));
-        let (manager, handle) = Manager::new(mechanisms, ManagerOptions { metrics });
+        let (manager, handle) = Manager::new(mechanisms, options);
         let stop = CancellationToken::new();
         let task = tokio::spawn(manager.run(stop.clone()));
         Self {
@@ -186,7 +193,7 @@ struct MocksOf(Arc<Mocks>);
 impl Mechanisms for MocksOf {
     fn discoverer(&self, section: &Section, _name: &str) -> Result<Box<dyn Discoverer>, String> {
         if let Some(native) = native::discoverer(section, &self.0.metrics) {
-            return Ok(native);
+            return native;
         }
         let SectionKind::Plugin(plugin) = &section.kind else {
             return Err("not a mechanism of these tests".to_owned());
@@ -299,6 +306,7 @@ pub(crate) fn config(jobs: Vec<Job>) -> Arc<Config> {
         jobs,
         plugins: Vec::new(),
         clusters: Vec::new(),
+        target_allocator: None,
     })
 }
 
@@ -322,6 +330,7 @@ pub(crate) fn job(name: &str, sections: Vec<Section>) -> Job {
         relabel_rules: Vec::new(),
         name_scheme: NameScheme::Utf8,
         verbatim: json!({ "job_name": name }),
+        inherited: Arc::default(),
     }
 }
 

@@ -11,7 +11,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::yaml;
-use crate::args::{ExplainArgs, ExplainFormat};
+use crate::args::{ExplainConfigArgs, ExplainFormat};
 use crate::load::{find_job, load_or_say, plugin_host};
 
 /// A value and where it comes from: `FILE:LINE`, or `default`.
@@ -36,7 +36,7 @@ pub(super) struct ExplainedJob {
 }
 
 /// Prints the whole configuration, or one job of it.
-pub(crate) async fn explain(args: ExplainArgs) -> anyhow::Result<()> {
+pub(crate) async fn explain(args: ExplainConfigArgs) -> anyhow::Result<()> {
     let plugins = plugin_host(&args.load)?;
     let loaded = load_or_say(&args.config, &args.load, &plugins).await?;
     let only = args.job.as_deref();
@@ -100,7 +100,7 @@ fn of_job(job: &Job, origin: &JobOrigin, loaded: &Loaded) -> ExplainedJob {
         .map(|(key, value)| entry(key, hide_secrets(&json!({ key: value }))[key].take()))
         .collect();
     // The rest concerns the scraper alone: as written.
-    let written = hide_secrets(&Value::Object(scrape_settings(loaded, job)));
+    let written = hide_secrets(&Value::Object(scrape_settings(job)));
     for (key, value) in written.as_object().into_iter().flatten() {
         if !settings.iter().any(|(known, _)| known == key) {
             settings.push(entry(key, value.clone()));

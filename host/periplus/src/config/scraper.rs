@@ -13,8 +13,7 @@ pub(crate) async fn scraper(args: ScraperArgs) -> anyhow::Result<()> {
     let plugins = plugin_host(&args.load)?;
     let loaded = load_or_say(&args.config, &args.load, &plugins).await?;
     let job = find_job(&loaded, &args.job)?;
-    let section =
-        scraper_section(&loaded, job, &args.url, args.with_secrets).map_err(anyhow::Error::msg)?;
+    let section = scraper_section(job, &args.url, args.with_secrets).map_err(anyhow::Error::msg)?;
     let mut out = std::io::stdout().lock();
     writeln!(
         out,

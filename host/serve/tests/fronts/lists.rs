@@ -132,7 +132,6 @@ async fn parameters_that_are_not_understood_are_refused() {
         "stage=raw",
         "stage=",
         "stage=Final",
-        "shard=1/2",
         "stage=final&stage=final",
     ] {
         let answer = host.get(&format!("/sd/pods?{query}")).await;
