@@ -19,7 +19,7 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Discover targets and serve them.
     Run(RunArgs),
-    /// Check without running.
+    /// Check a configuration, or what one of its jobs finds.
     #[command(subcommand)]
     Check(CheckCommand),
     /// Show what a configuration means.
