@@ -1,11 +1,13 @@
 //! `global`.
 
+mod external_labels;
+
 use periplus_core::duration::PromDuration;
-use periplus_core::name::{NameScheme, is_valid_label_name};
+use periplus_core::name::NameScheme;
 
 use super::{duration, quoted, units};
 use crate::config::ExplicitScrape;
-use crate::yaml::{Fields, Value, quote_bytes};
+use crate::yaml::{Fields, Value};
 
 /// What jobs inherit.
 #[derive(Clone, Debug)]
@@ -19,6 +21,8 @@ pub(super) struct Global {
     pub(super) convert_classic_histograms_to_nhcb: bool,
     pub(super) always_scrape_classic_histograms: bool,
     pub(super) explicit: ExplicitScrape,
+    /// Sorted by name.
+    pub(super) external_labels: Vec<(String, String)>,
 }
 
 /// Protocols in the order in which upstream lists them.
@@ -47,6 +51,7 @@ impl Default for Global {
             convert_classic_histograms_to_nhcb: false,
             always_scrape_classic_histograms: false,
             explicit: ExplicitScrape::default(),
+            external_labels: Vec::new(),
         }
     }
 }
@@ -64,7 +69,7 @@ pub(super) fn read(value: &Value<'_>) -> Global {
     take_unused(&mut fields);
     if fields.finish() {
         if let Some(labels) = external_labels {
-            check_external_labels(&labels, global.name_scheme);
+            global.external_labels = external_labels::read(&labels, global.name_scheme);
         }
         settle(&mut global, &fields);
     }
@@ -110,6 +115,7 @@ fn take(fields: &mut Fields<'_>) -> Global {
             .unwrap_or_default(),
         name_escaping: fields.string("metric_name_escaping_scheme"),
         explicit,
+        external_labels: Vec::new(),
     }
 }
 
@@ -221,23 +227,6 @@ pub(super) fn read_name_scheme(value: &Value<'_>) -> Option<NameScheme> {
                 "write `utf8` or `legacy`",
             );
             None
-        }
-    }
-}
-
-fn check_external_labels(value: &Value<'_>, scheme: NameScheme) {
-    for (key, value) in value.map("map[string]string").unwrap_or_default() {
-        let bad_name = key.bytes_as("string").and_then(|name| match name {
-            Ok(name) => (!is_valid_label_name(&name, scheme)).then(|| quoted(&name)),
-            Err(bytes) => Some(quote_bytes(&bytes)),
-        });
-        if let Some(name) = bad_name {
-            value.error(format!("{name} is not a valid label name"));
-        } else if let Some(Err(bytes)) = value.bytes_as("string") {
-            value.error(format!(
-                "{} is not a valid label value",
-                quote_bytes(&bytes)
-            ));
         }
     }
 }
