@@ -153,7 +153,7 @@ pub(crate) struct SdFilesArgs {
     shards: u32,
 }
 
-#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, ValueEnum)]
 pub(crate) enum SdFilesFormat {
     Json,
     Yaml,
