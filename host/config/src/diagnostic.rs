@@ -1,7 +1,7 @@
 //! What is wrong with a configuration, where, and what to do about it.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
@@ -26,6 +26,27 @@ pub struct Diagnostic {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub struct ConfigErrors(pub Vec<Diagnostic>);
 
+// === impl ConfigErrors ===
+
+impl ConfigErrors {
+    /// Errors in the order of the files (the main one first, then as they first appear) and of their
+    /// lines.
+    #[must_use]
+    pub fn in_order(main: &Path, mut errors: Vec<Diagnostic>) -> Self {
+        let mut files = vec![main.to_path_buf()];
+        for error in &errors {
+            if !files.contains(&error.file) {
+                files.push(error.file.clone());
+            }
+        }
+        errors.sort_by_key(|error| {
+            let file = files.iter().position(|file| *file == error.file);
+            (file, error.line, error.column)
+        });
+        Self(errors)
+    }
+}
+
 // === impl Diagnostic ===
 
 impl fmt::Display for Diagnostic {
@@ -44,8 +65,6 @@ impl fmt::Display for Diagnostic {
         Ok(())
     }
 }
-
-// === impl ConfigErrors ===
 
 impl fmt::Display for ConfigErrors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -1,8 +1,8 @@
 //! `prometheus.yml` and what Periplus adds to it: from text to a configuration that is ready to run.
 //!
 //! This crate owns the format: YAML 1.1 as Prometheus reads it, every key, default and check, and
-//! errors that say where and what to do. It starts nothing, reads no file but the configuration,
-//! and must not know tokio, HTTP, kube or wasmtime.
+//! errors that say where and what to do. It starts nothing, reads no file but the configuration and
+//! those that it includes, and must not know tokio, HTTP, kube or wasmtime.
 //!
 //! ```text
 //! text --yaml--> Node (positions) --raw--> as written --resolve--> Config (ready to run)
@@ -17,12 +17,14 @@ mod identity;
 mod kubernetes;
 mod load;
 mod options;
+mod origin;
 mod places;
 mod plugin;
 mod read;
 mod scraper;
 mod secret;
 mod section;
+mod text;
 mod yaml;
 
 pub use allocator::{
@@ -42,6 +44,7 @@ pub use kubernetes::{
 };
 pub use load::{Loaded, load_file, load_file_with, load_str, plugins_of, readable_plugins_of};
 pub use options::{LoadOptions, MechanismSet};
+pub use origin::JobOrigin;
 pub use places::Places;
 pub use plugin::{
     Grants, HttpGrant, OnError, PluginConfig, PluginLimits, PluginSection, TransformerConfig,

@@ -6,9 +6,11 @@ use std::sync::Arc;
 use crate::config::Config;
 use crate::diagnostic::{ConfigErrors, Diagnostic};
 use crate::options::LoadOptions;
+use crate::origin::JobOrigin;
 use crate::places::Places;
 use crate::plugin::PluginConfig;
 use crate::read::{ClusterList, Context, read_document, read_plugins};
+use crate::text;
 use crate::yaml::{self, Report, Value};
 
 /// A configuration and what may be wrong with it.
@@ -20,9 +22,15 @@ pub struct Loaded {
     pub warnings: Vec<Diagnostic>,
     /// Where every key stands, for what only plugins can check.
     pub places: Places,
+    /// Where each job stands, in the order of the jobs.
+    pub origins: Vec<JobOrigin>,
+    /// `global.external_labels`, sorted, with variables of the environment put in as Prometheus does.
+    /// Discovery has no use for them.
+    pub external_labels: Vec<(String, String)>,
 }
 
-/// Reads and checks a configuration file. Paths in it are relative to its directory.
+/// Reads and checks a configuration file and those that it includes. Paths in a file are relative
+/// to its directory.
 pub fn load_file(path: &Path, options: &LoadOptions) -> Result<Loaded, ConfigErrors> {
     load_file_with(path, options, |_, _| Vec::new())
 }
@@ -34,36 +42,38 @@ pub fn load_file_with(
     options: &LoadOptions,
     check: impl FnOnce(&Config, &Places) -> Vec<Diagnostic>,
 ) -> Result<Loaded, ConfigErrors> {
-    let text = read(path)?;
-    load(&text, path, options, check)
+    let text = text::read(path)?;
+    load(&text, path, options, true, check)
 }
 
 /// Checks the text of a configuration; `file_name` stands in messages, and paths in the text are
-/// relative to its directory.
+/// relative to its directory. Files that it includes are not read.
 pub fn load_str(
     text: &str,
     file_name: &Path,
     options: &LoadOptions,
 ) -> Result<Loaded, ConfigErrors> {
-    load(text, file_name, options, |_, _| Vec::new())
+    load(text, file_name, options, false, |_, _| Vec::new())
 }
 
 fn load(
     text: &str,
     file_name: &Path,
     options: &LoadOptions,
+    follow: bool,
     check: impl FnOnce(&Config, &Places) -> Vec<Diagnostic>,
 ) -> Result<Loaded, ConfigErrors> {
     let loaded = with_document(text, file_name, options, |root, context, report| {
-        let config = read_document(root, file_name, context);
-        let places = Places::of(root, file_name);
-        report.add(check(&config, &places));
-        (config, places)
+        let document = read_document(root, file_name, context, follow);
+        report.add(check(&document.config, &document.places));
+        document
     });
-    loaded.map(|((config, places), warnings)| Loaded {
-        config: Arc::new(config),
+    loaded.map(|(document, warnings)| Loaded {
+        config: Arc::new(document.config),
         warnings,
-        places,
+        places: document.places,
+        origins: document.origins,
+        external_labels: document.external_labels,
     })
 }
 
@@ -80,7 +90,7 @@ pub fn plugins_of(path: &Path) -> Result<Vec<PluginConfig>, ConfigErrors> {
 /// The plugins that could be read, and what is wrong with the list. With the former, the rest of a
 /// file with errors can be checked as well.
 pub fn readable_plugins_of(path: &Path) -> (Vec<PluginConfig>, Vec<Diagnostic>) {
-    let text = match read(path) {
+    let text = match text::read(path) {
         Ok(text) => text,
         Err(ConfigErrors(errors)) => return (Vec::new(), errors),
     };
@@ -114,17 +124,4 @@ fn with_document<T>(
     };
     let result = read(root.as_ref(), &context, &report);
     report.finish().map(|warnings| (result, warnings))
-}
-
-fn read(path: &Path) -> Result<String, ConfigErrors> {
-    std::fs::read_to_string(path).map_err(|error| {
-        ConfigErrors(vec![Diagnostic {
-            file: path.to_path_buf(),
-            line: 0,
-            column: 0,
-            key_path: String::new(),
-            message: format!("failed to read the configuration: {error}"),
-            hint: None,
-        }])
-    })
 }

@@ -16,6 +16,8 @@ pub struct Places {
     file: PathBuf,
     /// Line and column by path, such as `scrape_configs[0].job_name`.
     marks: BTreeMap<String, (usize, usize)>,
+    /// Included files with what the paths of their keys begin with.
+    included: Vec<(String, PathBuf)>,
 }
 
 // === impl Places ===
@@ -24,18 +26,18 @@ impl Places {
     pub(crate) fn of(root: Option<&Value<'_>>, file: &Path) -> Self {
         let mut places = Self {
             file: file.to_path_buf(),
-            marks: BTreeMap::new(),
+            ..Self::default()
         };
         if let Some(root) = root {
-            // What is wrong was reported by those who read the values.
-            let quiet = Report::default();
-            places.add(&Value {
-                node: root.node,
-                path: String::new(),
-                report: &quiet,
-            });
+            places.add_root(root, "");
         }
         places
+    }
+
+    /// Adds the values of an included file, whose paths begin with `prefix`.
+    pub(crate) fn add_file(&mut self, root: &Value<'_>, file: &Path, prefix: &str) {
+        self.included.push((prefix.to_owned(), file.to_path_buf()));
+        self.add_root(root, prefix);
     }
 
     /// An error at `pointer`, a JSON pointer (`/ports/0/name`), below the key at `key_path`. Where
@@ -61,23 +63,40 @@ impl Places {
             place = self.marks.get(&path).copied().or(place);
         }
         let (line, column) = place.unwrap_or_default();
+        let mut included = self.included.iter();
+        let (file, path) = included
+            .find_map(|(prefix, file)| Some((file, path.strip_prefix(prefix)?)))
+            .unwrap_or((&self.file, &path));
         Diagnostic {
-            file: self.file.clone(),
+            file: file.clone(),
             line,
             column,
-            key_path: path,
+            key_path: path.to_owned(),
             message: message.into(),
             hint: None,
         }
     }
 
-    fn add(&mut self, value: &Value<'_>) {
+    fn add_root(&mut self, root: &Value<'_>, prefix: &str) {
+        // What is wrong was reported by those who read the values.
+        let quiet = Report::default();
+        let root = Value {
+            node: root.node,
+            path: String::new(),
+            report: &quiet,
+        };
+        self.add(&root, prefix);
+    }
+
+    fn add(&mut self, value: &Value<'_>, prefix: &str) {
         if self.marks.len() >= LIMIT {
             return;
         }
         let mark = value.mark();
-        self.marks
-            .insert(value.path.clone(), (mark.line, mark.column));
-        value.children().iter().for_each(|child| self.add(child));
+        let path = format!("{prefix}{}", value.path);
+        self.marks.insert(path, (mark.line, mark.column));
+        for child in value.children() {
+            self.add(&child, prefix);
+        }
     }
 }

@@ -380,3 +380,33 @@ fn the_list_of_plugins_is_read_whatever_else_is_wrong() {
     assert_eq!(plugins[0].source, directory.path().join("a.wasm"));
     assert_eq!(load_file(&path, &options()).unwrap_err().0.len(), 2);
 }
+
+#[test]
+fn what_begins_with_a_colon_within_brackets_needs_quotes() {
+    let error = |targets: &str| job_error(&format!("  static_configs: [{{targets: {targets}}}]\n"));
+    for targets in ["[::1]", "[a, :80]"] {
+        let error = error(targets);
+        assert!(
+            error.contains("did not find expected node content"),
+            "{error}"
+        );
+        assert!(error.starts_with("3:"), "{error}");
+    }
+    for targets in ["['::1']", "[a:80]"] {
+        let text =
+            format!("scrape_configs: [{{job_name: j, static_configs: [{{targets: {targets}}}]}}]");
+        load_str(&text, Path::new("p.yml"), &options()).unwrap();
+    }
+    // Outside of brackets it is text.
+    let text = "scrape_configs:\n- job_name: j\n  static_configs:\n  - targets:\n    - ::1\n";
+    load_str(text, Path::new("p.yml"), &options()).unwrap();
+}
+
+#[test]
+fn a_label_name_of_other_bytes_is_refused_as_a_name() {
+    assert_eq!(
+        job_error("  relabel_configs: [{target_label: !!binary /w==, replacement: x}]\n"),
+        "3:45 scrape_configs[0].relabel_configs[0].target_label: \"\\xff\" is invalid \
+         'target_label' for replace action"
+    );
+}

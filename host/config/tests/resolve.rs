@@ -439,16 +439,6 @@ fn sections_passed_over_do_not_disturb() {
 }
 
 #[test]
-fn files_of_scrape_configurations_are_warned_about() {
-    let loaded = load("scrape_config_files: [more/*.yml]");
-    let warning = loaded.warnings[0].to_string();
-    assert!(
-        warning.contains("scrape_config_files are not read yet"),
-        "{warning}"
-    );
-}
-
-#[test]
 fn bearer_tokens_become_authorization() {
     let section = section(
         "  kubernetes_sd_configs: [{role: node, api_server: 'https://h', bearer_token_file: token}]",

@@ -1,5 +1,6 @@
 //! From discovered labels to a final target, as Prometheus' `scrape/target.go` does it.
 
+mod explain;
 mod url;
 
 use std::sync::LazyLock;
@@ -8,6 +9,8 @@ use crate::duration::PromDuration;
 use crate::label::{LabelBuilder, LabelRef, LabelSet};
 use crate::quote::quote;
 use crate::relabel::Relabeler;
+
+pub use explain::{Explanation, Origin, Step, explain};
 
 const ADDRESS: &str = "__address__";
 const SCHEME: &str = "__scheme__";

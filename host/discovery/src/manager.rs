@@ -17,6 +17,7 @@ use self::providers::{Providers, Roster};
 use crate::discoverer::Mechanisms;
 use crate::metrics::DiscoveryMetrics;
 use crate::snapshot::Directory;
+use crate::state::{Saver, StateDir};
 use crate::status::ProviderStatus;
 use crate::updates::Wake;
 
@@ -28,6 +29,8 @@ const LONGEST_END: Duration = Duration::from_secs(10);
 pub struct ManagerOptions {
     /// Where it counts.
     pub metrics: DiscoveryMetrics,
+    /// Where the last known good state of each section is kept; nowhere if there is none.
+    pub state: Option<Arc<StateDir>>,
 }
 
 /// What a reload could not start.
@@ -51,6 +54,7 @@ pub struct Manager {
     providers: Providers,
     jobs: BTreeMap<String, JobState>,
     generations: u64,
+    saver: Option<Saver>,
     /// Every provider and pipeline.
     tasks: JoinSet<()>,
 }
@@ -77,17 +81,22 @@ impl Manager {
         let (sender, requests) = mpsc::channel(1);
         let (publish, directory) = watch::channel(Arc::new(Directory::default()));
         let wake = Arc::new(Wake::default());
-        let providers = Providers::new(options.metrics.clone(), Arc::clone(&wake));
+        let ManagerOptions { metrics, state } = options;
+        let saver = state
+            .clone()
+            .map(|state| Saver::new(state, metrics.clone()));
+        let providers = Providers::new(metrics.clone(), Arc::clone(&wake), state);
         let roster = Arc::clone(providers.roster());
         let manager = Self {
             mechanisms,
-            metrics: options.metrics,
+            metrics,
             requests,
             wake,
             directory: publish,
             providers,
             jobs: BTreeMap::new(),
             generations: 0,
+            saver,
             tasks: JoinSet::new(),
         };
         (
@@ -115,6 +124,7 @@ impl Manager {
                     let _: Result<(), ApplyReport> = answer.send(report);
                 }
                 () = self.wake.notified() => self.deliver().await,
+                saver = due(&mut self.saver) => saver.begin(self.providers.moments()),
                 Some(ended) = self.tasks.join_next() => rethrow(ended),
             }
         }
@@ -133,6 +143,9 @@ impl Manager {
     }
 
     async fn end(mut self) {
+        if let Some(saver) = self.saver.take() {
+            saver.finish(self.providers.moments()).await;
+        }
         for job in self.jobs.values() {
             job.publisher.end();
         }
@@ -143,6 +156,15 @@ impl Manager {
             self.tasks.shutdown().await;
         }
     }
+}
+
+/// Until it is time to save what is known.
+async fn due(saver: &mut Option<Saver>) -> &mut Saver {
+    let Some(saver) = saver else {
+        return std::future::pending().await;
+    };
+    saver.due().await;
+    saver
 }
 
 /// Panics of providers and transformers are caught where they happen. One of a pipeline would leave

@@ -11,6 +11,8 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
+use crate::state::Stale;
+
 /// From a hundred microseconds to ten seconds.
 const LATENCIES: [f64; 13] = [
     0.0001, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 2.5, 10.0,
@@ -52,6 +54,13 @@ pub struct DiscoveryMetrics {
     /// `periplus_pipeline_relabelled_targets_total`: targets that went through the rules; a changed
     /// group's other targets do not.
     pub(crate) relabelled_targets: Counter,
+    /// `periplus_discovery_stale_since_timestamp_seconds`: for jobs with targets from disk, when these
+    /// were last good.
+    pub(crate) stale_since: Family<ConfigLabel, Gauge<f64, AtomicU64>>,
+    /// `periplus_discovery_state_write_failures_total`: last known good states that could not be written.
+    pub(crate) state_failures: Counter,
+    /// `periplus_discovery_restored_groups_total`: groups that a start took from disk.
+    pub(crate) restored_groups: Family<MechanismLabel, Counter>,
     /// `periplus_pipeline_refused_labels_total`: labels without a name, left out of what is served.
     pub(crate) refused_labels: Counter,
 }
@@ -168,6 +177,21 @@ impl DiscoveryMetrics {
             self.suppressed_groups.clone(),
         );
         registry.register(
+            "periplus_discovery_stale_since_timestamp_seconds",
+            "When the targets of a job were last good that come from disk and are not confirmed yet",
+            self.stale_since.clone(),
+        );
+        registry.register(
+            "periplus_discovery_state_write_failures",
+            "Last known good states of sections that could not be written to disk",
+            self.state_failures.clone(),
+        );
+        registry.register(
+            "periplus_discovery_restored_groups",
+            "Target groups that were taken from the last known good state on disk",
+            self.restored_groups.clone(),
+        );
+        registry.register(
             "periplus_discovery_publish_latency_seconds",
             "Time from an event of a source to the snapshot that shows it, per pass and provider",
             self.publish_latency.0.clone(),
@@ -195,19 +219,22 @@ impl DiscoveryMetrics {
     }
 
     /// A snapshot of a job was published.
-    pub(crate) fn published(&self, job: &str, targets: usize) {
+    pub(crate) fn published(&self, job: &str, targets: usize, stale: Option<Stale>) {
         let label = ConfigLabel {
             config: job.to_owned(),
         };
         self.discovered_targets
             .get_or_create(&label)
             .set(targets as i64);
-        let now = SystemTime::now()
-            .duration_since(SystemTime::UNIX_EPOCH)
-            .unwrap_or_default();
-        self.last_update
-            .get_or_create(&label)
-            .set(now.as_secs_f64());
+        let now = self.last_update.get_or_create(&label);
+        now.set(seconds(SystemTime::now()));
+        match stale {
+            Some(Stale { since, .. }) => {
+                let gauge = self.stale_since.get_or_create(&label);
+                gauge.set(seconds(since));
+            }
+            None => _ = self.stale_since.remove(&label),
+        }
         self.updates.inc();
     }
 
@@ -218,7 +245,13 @@ impl DiscoveryMetrics {
         };
         self.discovered_targets.remove(&label);
         self.last_update.remove(&label);
+        self.stale_since.remove(&label);
     }
+}
+
+fn seconds(time: SystemTime) -> f64 {
+    let since = time.duration_since(SystemTime::UNIX_EPOCH);
+    since.unwrap_or_default().as_secs_f64()
 }
 
 // === impl MechanismLabel ===

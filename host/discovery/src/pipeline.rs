@@ -19,6 +19,6 @@ mod results;
 mod stays;
 
 pub(crate) use chain::{Chain, Link};
-pub(crate) use feed::{Feed, FeedSender};
+pub(crate) use feed::{Feed, FeedSender, Known};
 pub(crate) use generation::Generation;
 pub(crate) use publisher::Publisher;

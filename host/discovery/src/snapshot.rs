@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use imbl::OrdMap;
 use periplus_config::Job;
@@ -11,6 +12,7 @@ use tokio::time::Instant;
 
 use crate::group::{GroupKey, GroupResult, Stage};
 use crate::render::FinalForm;
+use crate::state::Stale;
 
 /// All jobs of the running configuration, and those that a good reload removed.
 #[derive(Clone, Debug, Default)]
@@ -47,6 +49,9 @@ pub struct Snapshot {
     pub version: ContentHash,
     /// The groups with their results, in the order in which they are served.
     pub groups: OrdMap<GroupKey, Arc<GroupResult>>,
+    /// If targets of some section come from disk and their source has not confirmed them: since
+    /// when, and until when they may be served.
+    pub stale: Option<Stale>,
     stages: [ContentHash; 3],
 }
 
@@ -75,6 +80,15 @@ impl Snapshot {
     /// The hash of what one stage shows; unchanged as long as its bytes are.
     pub fn stage_version(&self, stage: Stage) -> ContentHash {
         self.stages[stage as usize]
+    }
+
+    /// Whether the targets may be served: the job is known, and what comes from disk is not too old
+    /// by now.
+    pub fn is_servable(&self) -> bool {
+        self.known
+            && self
+                .stale
+                .is_none_or(|stale| SystemTime::now() < stale.until)
     }
 
     pub(crate) fn with_job(&self, job: Arc<Job>) -> Self {
@@ -114,6 +128,7 @@ impl Snapshot {
             missing,
             version,
             groups,
+            stale: None,
             stages,
         }
     }

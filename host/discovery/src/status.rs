@@ -33,6 +33,9 @@ pub struct ProviderStatus {
     pub waiting_for: Option<String>,
     /// Whether the first complete state was delivered.
     pub synced: bool,
+    /// If what is known comes from disk and the source has not confirmed it: when it was last good.
+    #[serde(serialize_with = "optional_time")]
+    pub stale_since: Option<SystemTime>,
     /// When the source last answered.
     #[serde(serialize_with = "optional_time")]
     pub last_success: Option<SystemTime>,

@@ -82,6 +82,7 @@ impl Updates {
     pub fn synced(&self) {
         self.mailbox.note(|status| {
             status.waiting_for = None;
+            status.stale = None;
             !std::mem::replace(&mut status.synced, true)
         });
     }

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use periplus_serve::{FileFormat, SdFiles};
 
 /// Discovery tier for Prometheus-compatible scrapers.
@@ -31,6 +31,8 @@ pub(crate) enum Command {
 pub(crate) enum CheckCommand {
     /// Read a configuration with its plugins and print every error in it.
     Config(CheckConfigArgs),
+    /// Run the discovery of one job and print its targets before and after relabeling.
+    Discovery(CheckDiscoveryArgs),
 }
 
 #[derive(Debug, Subcommand)]
@@ -96,6 +98,15 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "DURATION", default_value = "24h", value_parser = parse_duration)]
     pub(crate) removed_grace: Duration,
 
+    /// Folder for the last known good targets of each section, private to the user: a start serves
+    /// them until the source answers. Nothing is kept without it.
+    #[arg(long, value_name = "DIR", env = "PERIPLUS_STATE_DIR")]
+    pub(crate) state_dir: Option<PathBuf>,
+
+    /// How old last known good targets may be before they are no longer served.
+    #[arg(long, value_name = "DURATION", default_value = "24h", value_parser = parse_duration)]
+    pub(crate) max_stale_age: Duration,
+
     #[command(flatten)]
     pub(crate) sd_files: SdFilesArgs,
 
@@ -127,7 +138,7 @@ pub(crate) struct SdFilesArgs {
     shards: u32,
 }
 
-#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, ValueEnum)]
 pub(crate) enum SdFilesFormat {
     Json,
     Yaml,
@@ -141,6 +152,35 @@ pub(crate) struct CheckConfigArgs {
 
     #[command(flatten)]
     pub(crate) load: LoadArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CheckDiscoveryArgs {
+    /// The configuration.
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+
+    /// The job, by its `job_name`.
+    #[arg(value_name = "JOB")]
+    pub(crate) job: String,
+
+    /// How long to wait until every section of the job has delivered.
+    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = parse_duration)]
+    pub(crate) timeout: Duration,
+
+    /// What to print.
+    #[arg(long, value_enum, default_value = "table")]
+    pub(crate) format: OutputFormat,
+
+    #[command(flatten)]
+    pub(crate) load: LoadArgs,
+}
+
+/// For people or for programs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum OutputFormat {
+    Table,
+    Json,
 }
 
 /// What reading a configuration depends on.

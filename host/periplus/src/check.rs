@@ -1,4 +1,7 @@
-//! `periplus check`: what is wrong, without running anything.
+//! `periplus check`: what is wrong with a configuration, and what it finds.
+
+mod discovery;
+mod table;
 
 use std::io::Write;
 
@@ -7,6 +10,8 @@ use periplus_plugin::PluginHost;
 
 use crate::args::CheckConfigArgs;
 use crate::load;
+
+pub(crate) use discovery::discovery;
 
 /// Reads a configuration with its plugins, offline, and prints every error and warning in it.
 pub(crate) async fn config(args: CheckConfigArgs) -> anyhow::Result<()> {

@@ -5,21 +5,14 @@
 //! checked, their sections against their own schemas.
 
 use std::path::Path;
-use std::sync::Arc;
 
 use periplus_config::{
-    Config, ConfigErrors, Diagnostic, Job, LoadOptions, Places, SectionKind, load_file_with,
-    readable_plugins_of,
+    Config, ConfigErrors, Diagnostic, Job, LoadOptions, Loaded, Places, SectionKind,
+    load_file_with, readable_plugins_of,
 };
 use periplus_plugin::{PluginHost, PluginHostOptions};
 
 use crate::args::LoadArgs;
-
-/// A configuration that may be applied.
-pub(crate) struct Checked {
-    pub(crate) config: Arc<Config>,
-    pub(crate) warnings: Vec<Diagnostic>,
-}
 
 /// What the plugin host needs to know of the command line.
 pub(crate) fn plugin_options(args: &LoadArgs) -> PluginHostOptions {
@@ -35,7 +28,7 @@ pub(crate) async fn load(
     file: &Path,
     args: &LoadArgs,
     host: &PluginHost,
-) -> Result<Checked, ConfigErrors> {
+) -> Result<Loaded, ConfigErrors> {
     let mut errors = stage_plugins(file, host).await;
     // A plugin that did not load explains why nobody serves its mechanism, or has its name: said
     // once is enough.
@@ -53,12 +46,7 @@ pub(crate) async fn load(
             .collect()
     };
     match load_file_with(file, &options, by_plugins) {
-        Ok(loaded) if errors.is_empty() => {
-            return Ok(Checked {
-                config: loaded.config,
-                warnings: loaded.warnings,
-            });
-        }
+        Ok(loaded) if errors.is_empty() => return Ok(loaded),
         Ok(_) => {}
         Err(ConfigErrors(more)) => {
             let new: Vec<_> = more
@@ -68,8 +56,7 @@ pub(crate) async fn load(
             errors.extend(new);
         }
     }
-    errors.sort_by_key(|error| (error.line, error.column));
-    Err(ConfigErrors(errors))
+    Err(ConfigErrors::in_order(file, errors))
 }
 
 /// Loads what `plugins:` lists, and says what is wrong with the list or with a plugin.

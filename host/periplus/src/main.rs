@@ -40,6 +40,7 @@ fn main() -> ExitCode {
     let outcome = match cli.command {
         Command::Run(args) => runtime.block_on(run::run(args)),
         Command::Check(CheckCommand::Config(args)) => runtime.block_on(check::config(args)),
+        Command::Check(CheckCommand::Discovery(args)) => runtime.block_on(check::discovery(args)),
         Command::Kubernetes(KubernetesCommand::Rbac(args)) => rbac::rbac(&args),
     };
     // Blocking work that is still under way (a compilation, say) must not hold up the exit.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use anyhow::{Context, bail};
-use periplus_discovery::{DiscoveryMetrics, Manager, ManagerHandle, ManagerOptions};
+use periplus_discovery::{DiscoveryMetrics, Manager, ManagerHandle, ManagerOptions, StateDir};
 use periplus_kubernetes::{KubernetesMechanism, KubernetesMetrics, KubernetesOptions};
 use periplus_plugin::PluginHost;
 use periplus_serve::{
@@ -52,8 +52,11 @@ pub(crate) async fn run(args: RunArgs) -> anyhow::Result<()> {
         }),
         plugins: Arc::clone(&plugins),
     };
-    let (manager, handle) =
-        Manager::new(Arc::new(mechanisms), ManagerOptions { metrics: discovery });
+    let options = ManagerOptions {
+        metrics: discovery,
+        state: state_dir(&args)?,
+    };
+    let (manager, handle) = Manager::new(Arc::new(mechanisms), options);
     let (reload, requests) = reload_channel();
 
     let stop = CancellationToken::new();
@@ -138,6 +141,16 @@ fn prepare(files: &SdFiles) -> anyhow::Result<()> {
     files.prepare().with_context(|| {
         format!("failed to prepare `{directory}` (`--sd-files-dir`) for files of targets")
     })
+}
+
+/// The folder of last known good states, if there shall be one.
+fn state_dir(args: &RunArgs) -> anyhow::Result<Option<Arc<StateDir>>> {
+    let Some(path) = &args.state_dir else {
+        return Ok(None);
+    };
+    let state = StateDir::open(path, args.max_stale_age)
+        .with_context(|| format!("failed to open `--state-dir {}`", path.display()))?;
+    Ok(Some(Arc::new(state)))
 }
 
 /// Where a listener listens; warns of readers from elsewhere.

@@ -5,6 +5,8 @@
 
 #[path = "binary/check.rs"]
 mod check;
+#[path = "binary/check_discovery.rs"]
+mod check_discovery;
 #[path = "binary/cluster.rs"]
 mod cluster;
 #[path = "binary/fronts.rs"]
@@ -29,3 +31,5 @@ mod reload;
 mod running;
 #[path = "binary/serving.rs"]
 mod serving;
+#[path = "binary/state.rs"]
+mod state;

@@ -1,12 +1,15 @@
 //! The two engines: providers run asynchronously and yield, transformers synchronously on threads
 //! of their own.
 
-use std::time::Duration;
+mod clock;
 
-use wasmtime::{Config, Engine, EngineWeak, InstanceAllocationStrategy};
+use std::sync::Arc;
+
+use wasmtime::{Config, Engine, InstanceAllocationStrategy};
 
 use crate::error::PluginError;
-use crate::limits::EPOCH_TICK;
+
+pub(crate) use clock::Clock;
 
 /// Both engines. Their configurations are equal but for the kind of calls made on them, so that
 /// one entry of the compile cache would serve both; they are two so that a clock tick of one
@@ -15,12 +18,14 @@ use crate::limits::EPOCH_TICK;
 pub(crate) struct Engines {
     pub(crate) providers: Engine,
     pub(crate) transformers: Engine,
+    /// Ticks both.
+    pub(crate) clock: Arc<Clock>,
 }
 
 // === impl Engines ===
 
 impl Engines {
-    /// Creates both and starts the thread that ticks their epochs; it ends with them.
+    /// Creates both, and the clock that ticks their epochs.
     pub(crate) fn new() -> Result<Self, PluginError> {
         let engine = || {
             Engine::new(&config()).map_err(|e| PluginError::Host {
@@ -28,19 +33,17 @@ impl Engines {
                 source: e.into(),
             })
         };
-        let engines = Self {
-            providers: engine()?,
-            transformers: engine()?,
-        };
-        let weak = [engines.providers.weak(), engines.transformers.weak()];
-        std::thread::Builder::new()
-            .name("plugin-epochs".into())
-            .spawn(move || tick(&weak, EPOCH_TICK))
-            .map_err(|e| PluginError::Host {
-                action: "start the epoch thread",
-                source: e.into(),
-            })?;
-        Ok(engines)
+        let (providers, transformers) = (engine()?, engine()?);
+        let clock = Clock::start(vec![providers.weak(), transformers.weak()]);
+        let clock = clock.map_err(|e| PluginError::Host {
+            action: "start the epoch thread",
+            source: e.into(),
+        })?;
+        Ok(Self {
+            providers,
+            transformers,
+            clock,
+        })
     }
 }
 
@@ -54,22 +57,4 @@ fn config() -> Config {
         .max_wasm_stack(512 << 10)
         .async_stack_size(2 << 20);
     config
-}
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "a thread of its own, outside every runtime"
-)]
-fn tick(engines: &[EngineWeak], every: Duration) {
-    loop {
-        std::thread::sleep(every);
-        let mut alive = false;
-        for engine in engines.iter().filter_map(EngineWeak::upgrade) {
-            engine.increment_epoch();
-            alive = true;
-        }
-        if !alive {
-            return;
-        }
-    }
 }

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::bindings::{provider, transformer};
 use crate::cache::CompileCache;
-use crate::engine::Engines;
+use crate::engine::{Clock, Engines};
 use crate::error::{CallError, LimitPassed, PluginError};
 use crate::functions;
 use crate::inspect::{Exports, inspect};
@@ -35,12 +35,14 @@ pub(crate) struct Generation {
     pub(crate) loaded_at: SystemTime,
     pub(crate) provider: Option<provider::ProviderPluginPre<GuestState>>,
     pub(crate) transformer: Option<transformer::TransformerHostPre<GuestState>>,
+    pub(crate) clock: Arc<Clock>,
     mechanisms: BTreeMap<String, ConfigSchema>,
     transformer_schema: Option<ConfigSchema>,
 }
 
 /// Compiled and linked, nothing run yet.
 struct LinkedPlugin {
+    clock: Arc<Clock>,
     provider: Option<provider::ProviderPluginPre<GuestState>>,
     transformer: Option<transformer::TransformerHostPre<GuestState>>,
 }
@@ -106,6 +108,7 @@ impl Workshop {
             })
             .transpose()?;
         Ok(LinkedPlugin {
+            clock: Arc::clone(&self.engines.clock),
             provider,
             transformer,
         })
@@ -122,7 +125,7 @@ impl Workshop {
         let log = GuestLog::new(&name, "describe", meters);
         if let Some(pre) = &linked.provider {
             let limits = described(Limits::provider(&config.limits));
-            let meter = Arc::new(Meter::new(limits.cpu));
+            let meter = Arc::new(Meter::new(limits.cpu, &linked.clock));
             let mut store = new_store(
                 &self.engines.providers,
                 Kind::Provider,
@@ -147,8 +150,9 @@ impl Workshop {
         };
         let limits = described(Limits::transformer(&config.limits));
         let engine = self.engines.transformers.clone();
+        let clock = Arc::clone(&linked.clock);
         let call = tokio::task::spawn_blocking(move || {
-            let meter = Arc::new(Meter::new(limits.cpu));
+            let meter = Arc::new(Meter::new(limits.cpu, &clock));
             let mut store = new_store(&engine, Kind::Transformer, &limits, &meter, log);
             meter.measure_blocking(|| {
                 let guest = pre.instantiate(&mut store)?;
@@ -204,6 +208,7 @@ impl Generation {
             return Err(problems);
         }
         let LinkedPlugin {
+            clock,
             provider,
             transformer,
         } = linked;
@@ -214,6 +219,7 @@ impl Generation {
             loaded_at: SystemTime::now(),
             provider,
             transformer,
+            clock,
             mechanisms,
             transformer_schema,
         })

@@ -1,5 +1,6 @@
 //! `/api/v1/...`: what Prometheus' API shows of discovery, and what it has no place for.
 
+pub(crate) mod explain;
 pub(crate) mod targets;
 
 use std::sync::Arc;
@@ -61,6 +62,9 @@ pub(crate) struct JobStatus {
     pub(crate) name: String,
     pub(crate) known: bool,
     pub(crate) missing: Vec<String>,
+    /// When targets were last good that come from disk and are not confirmed.
+    #[serde(rename = "staleSince")]
+    pub(crate) stale_since: Option<String>,
     pub(crate) version: String,
     pub(crate) groups: usize,
     pub(crate) discovered: usize,
@@ -81,6 +85,9 @@ impl JobStatus {
             name: name.to_owned(),
             known: snapshot.known,
             missing: snapshot.missing.clone(),
+            stale_since: snapshot
+                .stale
+                .map(|stale| humantime::format_rfc3339_seconds(stale.since).to_string()),
             version: snapshot.version.to_string(),
             groups: snapshot.groups.len(),
             discovered: 0,

@@ -8,8 +8,9 @@ use std::fmt::Write;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::http::{HeaderName, HeaderValue};
 use percent_encoding::percent_decode_str;
-use periplus_discovery::{Directory, JobHandle, Snapshot};
+use periplus_discovery::{Directory, JobHandle, Snapshot, Stale};
 use tokio::time::Instant;
 
 use crate::error::ApiError;
@@ -20,12 +21,28 @@ const RETRY_AFTER: u16 = 5;
 /// At most so many names or reasons are put into one error.
 const MOST_LISTED: usize = 20;
 
+/// When targets were last good that come from disk and that their source has not confirmed.
+const STALE_SINCE: HeaderName = HeaderName::from_static("periplus-stale-since");
+
 /// What there is to say about a job.
 pub(crate) enum Found {
     /// Its targets.
     Known(JobHandle, Arc<Snapshot>),
     /// A reload removed it a short while ago: its readers shall forget its targets.
     Removed,
+}
+
+// === impl Found ===
+
+impl Found {
+    /// Says that targets come from disk, if any do.
+    pub(crate) fn stale_since(&self) -> Option<(HeaderName, HeaderValue)> {
+        let Self::Known(_, snapshot) = self else {
+            return None;
+        };
+        let since = humantime::format_rfc3339_seconds(snapshot.stale?.since).to_string();
+        Some((STALE_SINCE, HeaderValue::from_str(&since).ok()?))
+    }
 }
 
 /// A job's name as it stands in a path: decoded once, so that slashes may be raw or escaped, and a
@@ -49,8 +66,11 @@ pub(crate) fn find_in(
 ) -> Result<Found, ApiError> {
     if let Some(handle) = directory.jobs.get(job) {
         let snapshot = Arc::clone(&handle.snapshots.borrow());
-        if snapshot.known {
+        if snapshot.is_servable() {
             return Ok(Found::Known(handle.clone(), snapshot));
+        }
+        if let Some(stale) = snapshot.stale {
+            return Err(too_old(job, stale));
         }
         return Err(not_known_yet(job, &snapshot.missing));
     }
@@ -63,6 +83,15 @@ pub(crate) fn find_in(
         Some(at) if Instant::now().duration_since(*at) < removed_grace => Ok(Found::Removed),
         _ => Err(unknown(format!("there is no job `{job}`"), directory)),
     }
+}
+
+fn too_old(job: &str, stale: Stale) -> ApiError {
+    let since = humantime::format_rfc3339_seconds(stale.since);
+    let message = format!(
+        "the last known targets of job `{job}` are of {since}, too old to be served, and no newer \
+         ones have come"
+    );
+    ApiError::unavailable(message).retry_after(RETRY_AFTER)
 }
 
 fn not_known_yet(job: &str, missing: &[String]) -> ApiError {

@@ -26,6 +26,7 @@ pub fn router(state: ServeState) -> Router {
         .route("/mads/{*job}", post(mads::fetch))
         .route("/api/v1/watch/{*job}", get(watch::watch))
         .route("/api/v1/targets", get(api::targets::targets))
+        .route("/api/v1/explain", get(api::explain::explained))
         .route("/api/v1/scrape_pools", get(api::scrape_pools))
         .route("/api/v1/providers", get(api::providers))
         .route("/api/v1/plugins", get(api::plugins))

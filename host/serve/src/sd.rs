@@ -28,7 +28,7 @@ const CONTENT_TYPE: HeaderValue = HeaderValue::from_static("application/json");
 /// A reader or proxy may keep the list, but asks before it uses it.
 const CACHE_CONTROL: HeaderValue = HeaderValue::from_static("no-cache");
 /// How many labels are not in the list because the reader takes no such names.
-const LEFT_OUT: HeaderName = HeaderName::from_static("x-periplus-labels-left-out");
+const LEFT_OUT: HeaderName = HeaderName::from_static("periplus-labels-left-out");
 const VARY: HeaderValue = HeaderValue::from_static("accept-encoding");
 
 /// The list of one job's targets.
@@ -45,11 +45,24 @@ pub(crate) async fn targets(
         let error = ApiError::new(StatusCode::NOT_ACCEPTABLE, "not_acceptable", message);
         return Ok(([(header::VARY, VARY)], error).into_response());
     };
+    let stale_since = found.stale_since();
+    let mut response = answer(&app, found, view, encoding, &headers).await?;
+    response.headers_mut().extend(stale_since);
+    Ok(response)
+}
+
+async fn answer(
+    app: &App,
+    found: Found,
+    view: View,
+    encoding: Encoding,
+    headers: &HeaderMap,
+) -> Result<Response, ApiError> {
     match found {
         Found::Known(handle, snapshot) if view.is_whole() => {
             let (name, stage) = (&handle.name, view.stage);
             let etag = conditional::etag(snapshot.stage_version(stage), encoding);
-            if conditional::is_known_to_reader(&headers, &etag) {
+            if conditional::is_known_to_reader(headers, &etag) {
                 return Ok(not_modified(etag, encoding));
             }
             let body = match encoding {
@@ -62,11 +75,11 @@ pub(crate) async fn targets(
             Ok(list(etag, encoding, body.map_err(stopping)?))
         }
         Found::Known(handle, snapshot) => {
-            part(&app, &handle, snapshot, view, encoding, &headers).await
+            part(app, &handle, snapshot, view, encoding, headers).await
         }
         Found::Removed => {
             let etag = conditional::etag(ContentHash::default(), encoding);
-            if conditional::is_known_to_reader(&headers, &etag) {
+            if conditional::is_known_to_reader(headers, &etag) {
                 return Ok(not_modified(etag, encoding));
             }
             let body = match encoding {

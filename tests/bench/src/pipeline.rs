@@ -10,7 +10,7 @@ use periplus_config::{LoadOptions, Section, TransformerConfig, load_str};
 use periplus_core::{LabelSet, TargetGroup};
 use periplus_discovery::{
     Discoverer, GroupOrigin, Manager, ManagerHandle, ManagerOptions, Mechanisms, Snapshot, Stage,
-    Transformer, Updates,
+    Transformer, Updates, View,
 };
 use tokio::sync::{oneshot, watch};
 use tokio_util::sync::CancellationToken;
@@ -138,7 +138,10 @@ fn rendering(
     let targets = (count * TARGETS_PER_GROUP) as f64;
     for stage in [Stage::Final, Stage::Discovered] {
         let timed = Instant::now();
-        let bytes: usize = snapshot.body(stage).map(|piece| piece.len()).sum();
+        let bytes: usize = snapshot
+            .body(View::of(stage))
+            .map(|piece| piece.len())
+            .sum();
         let took = timed.elapsed().as_secs_f64() * 1e9 / targets;
         let (time, size) = match stage {
             Stage::Final => (

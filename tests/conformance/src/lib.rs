@@ -16,10 +16,12 @@ use std::fmt;
 use std::path::Path;
 
 use anyhow::Context as _;
+use serde::Deserialize;
+use serde_json::Value;
 
-pub use exceptions::{EXCEPTIONS, Exception};
-use suite::Mismatch;
-pub use suite::SUITES;
+pub use exceptions::{Exception, exceptions};
+use suite::{Form, Mismatch};
+pub use suite::{SUITES, Suite};
 
 /// What became of a folder of cases.
 #[derive(Debug, Default)]
@@ -52,43 +54,91 @@ pub fn run(folder: &Path) -> anyhow::Result<Report> {
     let mut report = Report::default();
     for suite in &SUITES {
         match lines::read(folder, suite.file)? {
-            Some(text) => report
-                .check(suite, &text)
-                .with_context(|| format!("failed to read `{}`", suite.file))?,
+            Some(text) => {
+                let cases = cases(suite, &text, folder)
+                    .with_context(|| format!("failed to read `{}`", suite.file))?;
+                report.check(suite, &cases);
+            }
             None => report.missing.push(suite.file.to_owned()),
         }
     }
     Ok(report)
 }
 
-// === impl Report ===
-
-impl Report {
-    fn check(&mut self, suite: &suite::Suite, text: &str) -> anyhow::Result<()> {
-        for (at, line) in text
+/// The cases of a file with the lines, or places in the list, at which they stand.
+fn cases(suite: &Suite, text: &str, folder: &Path) -> anyhow::Result<Vec<(usize, Value)>> {
+    match suite.form {
+        Form::Lines => text
             .lines()
             .enumerate()
             .filter(|(_, line)| !line.is_empty())
-        {
-            let case: serde_json::Value =
-                serde_json::from_str(line).with_context(|| format!("line {}", at + 1))?;
-            let Err(Mismatch(mismatch)) = (suite.check)(&case) else {
-                self.passed += 1;
-                continue;
-            };
-            let name = suite::name_of(&case);
-            let failure = Failure {
-                file: suite.file.to_owned(),
-                line: at + 1,
-                name,
-                mismatch,
-            };
-            match exceptions::reason(&failure) {
-                Some(reason) => self.excepted.push((failure, reason)),
-                None => self.failures.push(failure),
+            .map(|(at, line)| {
+                let case = serde_json::from_str(line);
+                Ok((at + 1, case.with_context(|| format!("line {}", at + 1))?))
+            })
+            .collect(),
+        Form::Manifest => {
+            let folder = folder.join(suite.file).canonicalize()?;
+            let folder = folder.parent().context("a file lies in a folder")?;
+            let Manifest { mut files } = serde_json::from_str(text)?;
+            for case in &mut files {
+                case.insert("folder".to_owned(), folder.to_string_lossy().into());
+            }
+            let numbered = files.into_iter().enumerate();
+            Ok(numbered
+                .map(|(at, case)| (at + 1, Value::Object(case)))
+                .collect())
+        }
+    }
+}
+
+/// What a folder of test files says about itself.
+#[derive(Deserialize)]
+struct Manifest {
+    files: Vec<serde_json::Map<String, Value>>,
+}
+
+// === impl Report ===
+
+impl Report {
+    /// The exceptions that were met: file, reason and the names of the cases.
+    pub fn excepted_by_reason(&self) -> Vec<(&str, &'static str, Vec<&str>)> {
+        let mut reasons: Vec<(&str, &'static str, Vec<&str>)> = Vec::new();
+        for (failure, reason) in &self.excepted {
+            let (file, name) = (failure.file.as_str(), failure.name.as_str());
+            match reasons
+                .iter_mut()
+                .find(|it| (it.0, it.1) == (file, *reason))
+            {
+                Some((_, _, names)) => names.push(name),
+                None => reasons.push((file, reason, vec![name])),
             }
         }
-        Ok(())
+        reasons
+    }
+
+    fn check(&mut self, suite: &Suite, cases: &[(usize, Value)]) {
+        for (line, case) in cases {
+            let name = suite::name_of(case);
+            let exception = exceptions::reason(suite.file, &name);
+            let failure = |mismatch| Failure {
+                file: suite.file.to_owned(),
+                line: *line,
+                name: name.clone(),
+                mismatch,
+            };
+            match ((suite.check)(case), exception) {
+                (Ok(()), None) => self.passed += 1,
+                (Ok(()), Some(reason)) => {
+                    let stale = format!("is as recorded now, but listed as an exception: {reason}");
+                    self.failures.push(failure(stale));
+                }
+                (Err(Mismatch(mismatch)), Some(reason)) => {
+                    self.excepted.push((failure(mismatch), reason));
+                }
+                (Err(Mismatch(mismatch)), None) => self.failures.push(failure(mismatch)),
+            }
+        }
     }
 }
 

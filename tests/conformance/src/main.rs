@@ -32,16 +32,17 @@ fn print(report: &Report) -> io::Result<()> {
     for file in &report.missing {
         writeln!(out, "SKIP {file}: the folder has no such file")?;
     }
-    for (failure, reason) in &report.excepted {
-        writeln!(out, "EXCEPTION {failure} ({reason})")?;
+    for (file, reason, names) in report.excepted_by_reason() {
+        writeln!(out, "EXCEPTION {file}: {reason}: {}", names.join(", "))?;
     }
     for failure in &report.failures {
         writeln!(out, "FAIL {failure}")?;
     }
     writeln!(
         out,
-        "{} passed, {} failed",
+        "{} passed, {} failed, {} exceptions",
         report.passed,
-        report.failures.len()
+        report.failures.len(),
+        report.excepted.len()
     )
 }

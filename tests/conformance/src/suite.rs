@@ -1,5 +1,6 @@
 //! The suites: one per file of cases. A further one is a module here and a line in [`SUITES`].
 
+mod config;
 mod kube_names;
 mod populate;
 mod regex;
@@ -16,32 +17,57 @@ use serde_json::Value;
 /// The cases of one file.
 #[derive(Debug)]
 pub struct Suite {
-    /// The file's name, without the ending of a compressed one.
+    /// The file's name in the folder of cases, without the ending of a compressed one.
     pub file: &'static str,
+    pub(crate) form: Form,
     pub(crate) check: fn(&Value) -> Outcome,
 }
 
+/// How a file holds its cases.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Form {
+    /// One JSON object a line.
+    Lines,
+    /// One JSON object with a list `files`, about other files beside it. A case is told its `folder`.
+    Manifest,
+}
+
 /// All suites, in the order in which they run.
-pub const SUITES: [Suite; 5] = [
+pub const SUITES: [Suite; 7] = [
     Suite {
         file: "relabel.jsonl",
+        form: Form::Lines,
         check: relabel::check,
     },
     Suite {
         file: "relabel-order.jsonl",
+        form: Form::Lines,
         check: relabel::check_order,
     },
     Suite {
         file: "regex.jsonl",
+        form: Form::Lines,
         check: regex::check,
     },
     Suite {
         file: "populate.jsonl",
+        form: Form::Lines,
         check: populate::check,
     },
     Suite {
         file: "kube-names.jsonl",
+        form: Form::Lines,
         check: kube_names::check,
+    },
+    Suite {
+        file: "config.jsonl",
+        form: Form::Lines,
+        check: config::check,
+    },
+    Suite {
+        file: "config-testdata/manifest.json",
+        form: Form::Manifest,
+        check: config::check_file,
     },
 ];
 
@@ -53,7 +79,7 @@ pub(crate) type Outcome = Result<(), Mismatch>;
 
 /// What a case calls itself: its name, or what it begins with.
 pub(crate) fn name_of(case: &Value) -> String {
-    ["name", "pattern", "input"]
+    ["name", "pattern", "input", "file"]
         .iter()
         .find_map(|key| case.get(key)?.as_str())
         .map_or_else(

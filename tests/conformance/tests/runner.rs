@@ -31,7 +31,7 @@ fn a_wrong_case_is_named_counted_and_fails_the_run() {
     let (lines, is_good) = run(&folder("kube-names.jsonl", &[GOOD, WRONG]));
     let failure = r#"FAIL kube-names.jsonl:2 a-b: expected name "a-b", got "a_b""#;
     assert!(lines.contains(&failure.to_owned()), "{lines:?}");
-    assert_eq!(lines.last().unwrap(), "1 passed, 1 failed");
+    assert_eq!(lines.last().unwrap(), "1 passed, 1 failed, 0 exceptions");
     assert!(!is_good);
 }
 
@@ -39,15 +39,36 @@ fn a_wrong_case_is_named_counted_and_fails_the_run() {
 fn missing_files_are_skipped_loudly() {
     let (lines, is_good) = run(&folder("kube-names.jsonl", &[GOOD]));
     assert!(lines.contains(&"SKIP regex.jsonl: the folder has no such file".to_owned()));
-    assert_eq!(lines.last().unwrap(), "1 passed, 0 failed");
+    assert_eq!(lines.last().unwrap(), "1 passed, 0 failed, 0 exceptions");
     assert!(is_good);
 }
 
 #[test]
 fn a_folder_without_cases_fails() {
     let (lines, is_good) = run(&TempDir::new().unwrap());
-    assert_eq!(lines.last().unwrap(), "0 passed, 0 failed");
+    assert_eq!(lines.last().unwrap(), "0 passed, 0 failed, 0 exceptions");
     assert!(!is_good);
+}
+
+#[test]
+fn an_exception_that_no_longer_applies_fails_the_run() {
+    // A case by this name is expected to be accepted although Prometheus refuses it.
+    let case = |yaml: &str, error: &str| {
+        format!(
+            r#"{{"name":"p-section-1144","yaml":"{yaml}","ok":false,"error":"{error}","error_kind":"validation"}}"#
+        )
+    };
+    let met = case("", "unknown");
+    let (lines, is_good) = run(&folder("config.jsonl", &[&met]));
+    assert!(is_good, "{lines:?}");
+    assert_eq!(lines.last().unwrap(), "0 passed, 0 failed, 1 exceptions");
+    let stale = case("scrape_configs: [{}]", "job_name is empty");
+    let (lines, is_good) = run(&folder("config.jsonl", &[&stale]));
+    assert!(!is_good);
+    assert!(
+        lines[lines.len() - 2].contains("listed as an exception"),
+        "{lines:?}"
+    );
 }
 
 #[test]
@@ -81,9 +102,29 @@ fn wrong_results_of_each_kind_are_found() {
             "populate.jsonl",
             r#"{"name":"n","job":{"job_name":"j"},"group":{"source":"s","labels":{},"targets":[{}]},"targets":[{"discovered":{},"labels":null,"internal":null,"scrape_url":null,"dropped":false,"error":"no address"}]}"#,
         ),
+        (
+            "config.jsonl",
+            r#"{"name":"n","yaml":"a: 1\n","ok":true,"error":null,"jobs":[]}"#,
+        ),
+        (
+            "config.jsonl",
+            r#"{"name":"n","yaml":"","ok":false,"error":"never said","error_kind":"validation"}"#,
+        ),
+        (
+            "config.jsonl",
+            r#"{"name":"n","yaml":"a: 1\n","ok":false,"error":"yaml: unmarshal errors:\n  line 2: field","error_kind":"type"}"#,
+        ),
+        (
+            "config.jsonl",
+            r#"{"name":"n","yaml":"scrape_configs: [{job_name: j}]","ok":true,"error":null,"jobs":[]}"#,
+        ),
     ] {
         let (lines, is_good) = run(&folder(file, &[case]));
         assert!(!is_good, "{case}");
-        assert_eq!(lines.last().unwrap(), "0 passed, 1 failed", "{case}");
+        assert_eq!(
+            lines.last().unwrap(),
+            "0 passed, 1 failed, 0 exceptions",
+            "{case}"
+        );
     }
 }

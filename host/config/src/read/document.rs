@@ -1,12 +1,13 @@
 //! The top level of the file.
 
-use std::collections::HashMap;
 use std::path::Path;
-use std::sync::Arc;
 
 use super::global::{self, Global};
-use super::{ClusterList, Context, allocator, clusters, job, plugins, quoted};
-use crate::config::{Config, Job};
+use super::jobs::Jobs;
+use super::{ClusterList, Context, allocator, clusters, included, plugins, quoted};
+use crate::config::Config;
+use crate::origin::JobOrigin;
+use crate::places::Places;
 use crate::plugin::PluginConfig;
 use crate::yaml::{Fields, Value};
 
@@ -21,46 +22,71 @@ const PASSED_OVER: [&str; 7] = [
     "otlp",
 ];
 
-/// Reads the whole file.
+/// What a file and those that it includes say.
+pub(crate) struct Document {
+    pub(crate) config: Config,
+    /// Where each job stands, in the order of `config.jobs`.
+    pub(crate) origins: Vec<JobOrigin>,
+    /// `global.external_labels`, variables of the environment put in.
+    pub(crate) external_labels: Vec<(String, String)>,
+    pub(crate) places: Places,
+}
+
+/// Reads the whole file, and those that it includes if `follow` is set.
 pub(crate) fn read_document(
     root: Option<&Value<'_>>,
     file: &Path,
     context: &Context<'_>,
-) -> Config {
-    let mut config = Config {
-        file: file.to_path_buf(),
-        jobs: Vec::new(),
-        plugins: Vec::new(),
-        clusters: Vec::new(),
-        target_allocator: None,
+    follow: bool,
+) -> Document {
+    let mut document = Document {
+        config: Config {
+            file: file.to_path_buf(),
+            jobs: Vec::new(),
+            plugins: Vec::new(),
+            clusters: Vec::new(),
+            target_allocator: None,
+        },
+        origins: Vec::new(),
+        external_labels: Vec::new(),
+        places: Places::of(root, file),
     };
     let Some(mut fields) = top(root) else {
-        return config;
+        return document;
     };
     let global = fields
         .take("global")
         .map_or_else(Global::default, |value| global::read(&value));
     if let Some(value) = fields.take("plugins") {
-        config.plugins = plugins::read(&value, context);
+        document.config.plugins = plugins::read(&value, context);
     }
     let clusters = fields
         .take("clusters")
         .map_or_else(ClusterList::default, |it| clusters::read(&it, context));
+    let context = Context {
+        clusters: &clusters,
+        ..*context
+    };
+    let mut jobs = Jobs::new(&global);
     if let Some(value) = fields.take("scrape_configs") {
-        let context = Context {
-            clusters: &clusters,
-            ..*context
-        };
-        config.jobs = read_jobs(&value, &global, &context);
+        jobs.read(&value, &context);
     }
-    config.clusters = clusters.entries;
+    read_patterns(&mut fields, "rule_files", "rule file");
+    let patterns = read_patterns(&mut fields, "scrape_config_files", "scrape config file");
+    if follow {
+        included::read(&patterns, &mut jobs, &context, &mut document.places);
+    }
+    document.config.jobs = jobs.list;
+    document.origins = jobs.origins;
+    document.config.clusters = clusters.entries;
+    document.external_labels = global.external_labels;
     if let Some(value) = fields.take("target_allocator") {
-        let jobs = config.jobs.iter().map(|job| &*job.name).collect();
-        config.target_allocator = Some(allocator::read(&value, &jobs));
+        let jobs = document.config.jobs.iter().map(|job| &*job.name).collect();
+        document.config.target_allocator = Some(allocator::read(&value, &jobs));
     }
     pass_over(&mut fields);
     fields.finish();
-    config
+    document
 }
 
 /// Reads the list of plugins and nothing else.
@@ -76,27 +102,6 @@ fn top<'a>(root: Option<&Value<'a>>) -> Option<Fields<'a>> {
     root.fields()
 }
 
-fn read_jobs(value: &Value<'_>, global: &Global, context: &Context<'_>) -> Vec<Arc<Job>> {
-    let mut names = HashMap::new();
-    let jobs = value.list("[]*config.ScrapeConfig", |item| {
-        let job = job::read(&item, global, context)?;
-        let line = item.mark().line;
-        if let Some(first) = names.insert(job.name.clone(), line)
-            && !job.name.is_empty()
-        {
-            item.key("job_name").error_with(
-                format!(
-                    "found multiple scrape configs with job name {}",
-                    quoted(&job.name)
-                ),
-                format!("the first one is on line {first}"),
-            );
-        }
-        Some(Arc::new(job))
-    });
-    jobs.unwrap_or_default()
-}
-
 /// Accepts the sections that concern the scraper, their rough shape checked.
 fn pass_over(fields: &mut Fields<'_>) {
     for key in PASSED_OVER {
@@ -107,27 +112,28 @@ fn pass_over(fields: &mut Fields<'_>) {
         runtime.read("gogc", |value| value.int());
         Some(runtime.finish())
     });
-    for (key, what) in [
-        ("rule_files", "rule file"),
-        ("scrape_config_files", "scrape config file"),
-    ] {
-        let Some(list) = fields.take(key) else {
-            continue;
-        };
+}
+
+/// Patterns of paths; those that upstream refuses are left out.
+fn read_patterns<'a>(
+    fields: &mut Fields<'a>,
+    key: &'static str,
+    what: &str,
+) -> Vec<(String, Value<'a>)> {
+    let patterns = fields.read(key, |list| {
         list.list("[]string", |item| {
             let pattern = item.string()?;
             if !is_file_pattern(&pattern) {
-                item.error(format!("invalid {what} path {}", quoted(&pattern)));
+                item.error_with(
+                    format!("invalid {what} path {}", quoted(&pattern)),
+                    "`*` is for the last part of a path alone",
+                );
+                return None;
             }
-            Some(())
-        });
-        if key == "scrape_config_files" && !list.is_nil() {
-            list.warn_with(
-                "scrape_config_files are not read yet",
-                "move the jobs into this file's `scrape_configs`",
-            );
-        }
-    }
+            Some((pattern, item))
+        })
+    });
+    patterns.unwrap_or_default()
 }
 
 /// `^[^*]*(\*[^/]*)?$`

@@ -1,16 +1,17 @@
 //! `global`.
 
+mod external_labels;
+
 use std::sync::Arc;
 
 use periplus_core::duration::PromDuration;
-use periplus_core::name::{NameScheme, is_valid_label_name};
-
+use periplus_core::name::NameScheme;
 use serde_json::Map;
 
 use super::{duration, quoted, units};
 use crate::config::ExplicitScrape;
 use crate::scraper::INHERITED;
-use crate::yaml::{Fields, Value, quote_bytes};
+use crate::yaml::{Fields, Value};
 
 /// What jobs inherit.
 #[derive(Clone, Debug)]
@@ -26,6 +27,8 @@ pub(super) struct Global {
     pub(super) explicit: ExplicitScrape,
     /// The settings that jobs inherit, as written.
     pub(super) inherited: Arc<Map<String, serde_json::Value>>,
+    /// Sorted by name.
+    pub(super) external_labels: Vec<(String, String)>,
 }
 
 /// Protocols in the order in which upstream lists them.
@@ -55,6 +58,7 @@ impl Default for Global {
             always_scrape_classic_histograms: false,
             explicit: ExplicitScrape::default(),
             inherited: Arc::default(),
+            external_labels: Vec::new(),
         }
     }
 }
@@ -73,7 +77,7 @@ pub(super) fn read(value: &Value<'_>) -> Global {
     global.inherited = inherited(value);
     if fields.finish() {
         if let Some(labels) = external_labels {
-            check_external_labels(&labels, global.name_scheme);
+            global.external_labels = external_labels::read(&labels, global.name_scheme);
         }
         settle(&mut global, &fields);
     }
@@ -130,6 +134,7 @@ fn take(fields: &mut Fields<'_>) -> Global {
         name_escaping: fields.string("metric_name_escaping_scheme"),
         explicit,
         inherited: Arc::default(),
+        external_labels: Vec::new(),
     }
 }
 
@@ -241,23 +246,6 @@ pub(super) fn read_name_scheme(value: &Value<'_>) -> Option<NameScheme> {
                 "write `utf8` or `legacy`",
             );
             None
-        }
-    }
-}
-
-fn check_external_labels(value: &Value<'_>, scheme: NameScheme) {
-    for (key, value) in value.map("map[string]string").unwrap_or_default() {
-        let bad_name = key.bytes_as("string").and_then(|name| match name {
-            Ok(name) => (!is_valid_label_name(&name, scheme)).then(|| quoted(&name)),
-            Err(bytes) => Some(quote_bytes(&bytes)),
-        });
-        if let Some(name) = bad_name {
-            value.error(format!("{name} is not a valid label name"));
-        } else if let Some(Err(bytes)) = value.bytes_as("string") {
-            value.error(format!(
-                "{} is not a valid label value",
-                quote_bytes(&bytes)
-            ));
         }
     }
 }

@@ -47,14 +47,15 @@ fn read_rule<'a>(value: &Value<'a>) -> Option<RuleDraft<'a>> {
         return Some(RuleDraft::Null(value.clone()));
     }
     let mut fields = value.fields()?;
+    let action = fields.read("action", |value| read_nullable(&value));
     let raw = RawRule {
         source_labels: fields.read("source_labels", |value| read_names(&value)),
         separator: fields.read("separator", |value| value.string()),
         regex: fields.read("regex", |value| read_nullable(&value)),
         modulus: fields.read("modulus", |value| value.uint_as("uint64")),
-        target_label: fields.read("target_label", |value| value.string()),
+        target_label: fields.read("target_label", |value| read_target(&value, action.as_ref())),
         replacement: fields.read("replacement", |value| value.string()),
-        action: fields.read("action", |value| read_nullable(&value)),
+        action,
     };
     fields
         .finish()
@@ -77,6 +78,21 @@ fn read_names(value: &Value<'_>) -> Option<Vec<String>> {
             }
         }
     })
+}
+
+/// The name of a label; bytes that are none are refused with the words for any other bad name.
+fn read_target(value: &Value<'_>, action: Option<&Option<String>>) -> Option<String> {
+    match value.bytes_as("string")? {
+        Ok(name) => Some(name),
+        Err(bytes) => {
+            let action = action.and_then(Option::as_deref).unwrap_or("replace");
+            value.error(format!(
+                "{} is invalid 'target_label' for {action} action",
+                quote_bytes(&bytes)
+            ));
+            None
+        }
+    }
 }
 
 #[expect(clippy::option_option, reason = "a null is not the same as no key")]

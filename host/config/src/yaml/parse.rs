@@ -25,6 +25,7 @@ pub(crate) fn parse(text: &str, report: &Report) -> Option<Rc<Node>> {
         parser,
         anchors: HashMap::new(),
         copied: 0,
+        brackets: 0,
     };
     match builder.document() {
         Ok(root) => root,
@@ -50,6 +51,8 @@ struct Builder<'input> {
     anchors: HashMap<usize, Rc<Node>>,
     /// Nodes that aliases repeat.
     copied: u64,
+    /// How many lists and mappings in brackets are open around us.
+    brackets: u32,
 }
 
 // === impl Builder ===
@@ -101,10 +104,21 @@ impl<'input> Builder<'input> {
                 if style == ScalarStyle::DoubleQuoted {
                     self.check_escapes(span)?;
                 }
+                if style == ScalarStyle::Plain && self.brackets > 0 && text.starts_with(':') {
+                    return Err(Failure::new(
+                        span,
+                        "invalid YAML: did not find expected node content".to_owned(),
+                        Some(format!("put it into quotes: `\"{text}\"`")),
+                    ));
+                }
                 (anchor, scalar(&text, style, tag.as_deref(), span))
             }
-            Event::SequenceStart(_, anchor, _) => (anchor, self.sequence(span)?),
-            Event::MappingStart(_, anchor, _) => (anchor, self.mapping(span)?),
+            Event::SequenceStart(_, anchor, _) => {
+                (anchor, self.within(span, |builder| builder.sequence(span))?)
+            }
+            Event::MappingStart(_, anchor, _) => {
+                (anchor, self.within(span, |builder| builder.mapping(span))?)
+            }
             Event::Alias(anchor) => return self.alias(anchor, span),
             _ => {
                 return Err(Failure::new(
@@ -126,6 +140,22 @@ impl<'input> Builder<'input> {
             self.anchors.insert(anchor, Rc::clone(&node));
         }
         Ok(node)
+    }
+
+    /// Reads what a list or a mapping that begins at `span` holds.
+    fn within(
+        &mut self,
+        span: &Span,
+        read: impl FnOnce(&mut Self) -> Result<Node, Failure>,
+    ) -> Result<Node, Failure> {
+        let in_brackets = self.brackets > 0
+            || span
+                .slice(self.text)
+                .is_some_and(|it| it.starts_with(['[', '{']));
+        self.brackets += u32::from(in_brackets);
+        let node = read(self);
+        self.brackets -= u32::from(in_brackets);
+        node
     }
 
     fn alias(&mut self, anchor: usize, span: &Span) -> Result<Rc<Node>, Failure> {

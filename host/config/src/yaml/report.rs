@@ -17,6 +17,8 @@ pub(crate) struct Report {
     count: Cell<usize>,
     seen: RefCell<HashSet<(usize, usize, String, String)>>,
     texts: RefCell<HashSet<*const Node>>,
+    /// What is wrong in files that this one includes, in the order in which they are read.
+    included: RefCell<Vec<Diagnostic>>,
 }
 
 // === impl Report ===
@@ -26,6 +28,19 @@ impl Report {
         Self {
             file: file.to_path_buf(),
             ..Self::default()
+        }
+    }
+
+    /// The file that is walked.
+    pub(crate) fn file(&self) -> &Path {
+        &self.file
+    }
+
+    /// Takes over what was found in an included file.
+    pub(crate) fn absorb(&self, outcome: Result<Vec<Diagnostic>, ConfigErrors>) {
+        match outcome {
+            Ok(warnings) => self.warnings.borrow_mut().extend(warnings),
+            Err(errors) => self.included.borrow_mut().extend(errors.0),
         }
     }
 
@@ -72,14 +87,14 @@ impl Report {
         self.warnings.borrow_mut().push(diagnostic);
     }
 
-    /// The warnings, or all errors in the order of the file.
+    /// The warnings, or all errors in the order of the file, and then of those that it includes.
     pub(crate) fn finish(self) -> Result<Vec<Diagnostic>, ConfigErrors> {
-        let mut errors = self.errors.into_inner();
-        if errors.is_empty() {
+        let (mut errors, included) = (self.errors.into_inner(), self.included.into_inner());
+        if errors.is_empty() && included.is_empty() {
             return Ok(self.warnings.into_inner());
         }
-        errors.sort_by_key(|error| (error.line, error.column));
-        Err(ConfigErrors(errors))
+        errors.extend(included);
+        Err(ConfigErrors::in_order(&self.file, errors))
     }
 
     fn diagnostic(

@@ -367,6 +367,11 @@ impl LabelRef {
         }
     }
 
+    /// Whether this is the name.
+    pub(crate) fn is(&self, name: &str) -> bool {
+        self.name == name
+    }
+
     /// The name's place in `set`, or where it would be.
     fn find(&self, set: &LabelSet) -> Result<usize, usize> {
         // Any value does: it is only where to look first.

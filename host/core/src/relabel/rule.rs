@@ -106,6 +106,11 @@ impl Rule {
         Ok(rule)
     }
 
+    /// What the rule does.
+    pub fn action(&self) -> Action {
+        self.action
+    }
+
     /// The rule as written.
     pub fn raw(&self) -> &RawRule {
         &self.raw

@@ -14,8 +14,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::discoverer::{Discoverer, Mechanisms};
 use crate::metrics::{DiscoveryMetrics, MechanismLabel};
-use crate::pipeline::{Feed, FeedSender};
-use crate::status::ProviderStatus;
+use crate::pipeline::{Feed, FeedSender, Known};
+use crate::state::{Moment, Stale, StateDir};
+use crate::status::{ProviderState, ProviderStatus};
 use crate::updates::{Drained, GroupStore, Mailbox, Updates, Wake};
 
 /// All providers by number, and by the identity of the section that each serves.
@@ -27,6 +28,8 @@ pub(super) struct Providers {
     metrics: DiscoveryMetrics,
     wake: Arc<Wake>,
     roster: Arc<Mutex<Roster>>,
+    /// Where what was last known is read from.
+    state: Option<Arc<StateDir>>,
 }
 
 /// What people may see of the providers, beside the manager's task.
@@ -43,6 +46,7 @@ struct Provider {
     mailbox: Arc<Mailbox>,
     store: GroupStore,
     synced: bool,
+    stale: Option<Stale>,
     readers: Vec<Reader>,
     stop: CancellationToken,
 }
@@ -56,7 +60,11 @@ struct Reader {
 // === impl Providers ===
 
 impl Providers {
-    pub(super) fn new(metrics: DiscoveryMetrics, wake: Arc<Wake>) -> Self {
+    pub(super) fn new(
+        metrics: DiscoveryMetrics,
+        wake: Arc<Wake>,
+        state: Option<Arc<StateDir>>,
+    ) -> Self {
         Self {
             running: BTreeMap::new(),
             by_section: FxHashMap::default(),
@@ -64,6 +72,7 @@ impl Providers {
             metrics,
             wake,
             roster: Arc::default(),
+            state,
         }
     }
 
@@ -93,7 +102,7 @@ impl Providers {
             Arc::clone(&provider.mailbox),
             Arc::clone(&self.wake),
             provider.store.groups(),
-            provider.synced,
+            provider.known(),
             Arc::clone(generation),
         );
         provider.readers.push(Reader {
@@ -113,20 +122,14 @@ impl Providers {
         let Drained {
             updates,
             synced,
+            stale,
             is_noted,
             ..
         } = drained;
         self.metrics.received_updates.inc_by(updates);
-        provider.synced = synced;
+        (provider.synced, provider.stale) = (synced, stale);
         let deltas = provider.store.absorb(drained);
-        let suppressed = provider.store.take_suppressed();
-        if suppressed > 0 {
-            let label = MechanismLabel::new(provider.mailbox.mechanism());
-            self.metrics
-                .suppressed_groups
-                .get_or_create(&label)
-                .inc_by(suppressed);
-        }
+        count(&self.metrics, provider);
         provider
             .mailbox
             .count(provider.store.groups().len(), provider.store.targets());
@@ -134,7 +137,7 @@ impl Providers {
             return;
         }
         for reader in &provider.readers {
-            reader.feed.deliver(&deltas, synced);
+            reader.feed.deliver(&deltas, provider.known());
         }
     }
 
@@ -186,6 +189,9 @@ impl Providers {
         let wake = Arc::clone(&self.wake);
         let mailbox = Arc::new(Mailbox::new(id, &name, &section.mechanism, wake));
         let stop = CancellationToken::new();
+        if let Some(state) = self.state.clone().filter(|_| is_worth_keeping(section)) {
+            tasks.spawn(restore(state, section.identity, Arc::clone(&mailbox)));
+        }
         tasks.spawn(supervise(discoverer, Arc::clone(&mailbox), stop.clone()));
         tracing::info!(
             provider = name,
@@ -205,11 +211,24 @@ impl Providers {
             mailbox,
             store: GroupStore::default(),
             synced: false,
+            stale: None,
             readers: Vec::new(),
             stop,
         };
         self.running.insert(id, provider);
         Ok(id)
+    }
+
+    /// What each section knows that its source has confirmed in this process.
+    pub(super) fn moments(&self) -> Vec<Moment> {
+        let synced = self.running.values().filter(|provider| provider.synced);
+        let moments = synced.map(|provider| Moment {
+            section: provider.section,
+            revision: provider.store.revision(),
+            groups: provider.store.groups().clone(),
+            is_confirmed: provider.mailbox.status().state == ProviderState::Ready,
+        });
+        moments.collect()
     }
 
     fn stop(&mut self, id: u64) {
@@ -243,6 +262,51 @@ impl Providers {
 
     fn lock(&self) -> MutexGuard<'_, Roster> {
         self.roster.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+// === impl Provider ===
+
+impl Provider {
+    fn known(&self) -> Known {
+        Known {
+            is_whole: self.synced || self.stale.is_some(),
+            stale: self.stale,
+        }
+    }
+}
+
+fn count(metrics: &DiscoveryMetrics, provider: &mut Provider) {
+    let label = MechanismLabel::new(provider.mailbox.mechanism());
+    let suppressed = provider.store.take_suppressed();
+    if suppressed > 0 {
+        let counter = metrics.suppressed_groups.get_or_create(&label);
+        counter.inc_by(suppressed);
+    }
+    let restored = provider.store.take_restored();
+    if restored > 0 {
+        let counter = metrics.restored_groups.get_or_create(&label);
+        counter.inc_by(restored);
+    }
+}
+
+/// Whether the state of a section is worth a file: what stands in the configuration is not.
+fn is_worth_keeping(section: &Section) -> bool {
+    section.mechanism != "static"
+}
+
+/// Hands over what was last known of a section, beside its discoverer, which need not wait for the
+/// disk.
+async fn restore(state: Arc<StateDir>, section: ContentHash, mailbox: Arc<Mailbox>) {
+    let restored = tokio::task::spawn_blocking(move || state.load(section)).await;
+    if let Ok(Some(restored)) = restored {
+        tracing::info!(
+            provider = %mailbox.name(),
+            groups = restored.groups.len(),
+            since = %humantime::format_rfc3339_seconds(restored.stale.since),
+            "Serving the last known good state until the source answers"
+        );
+        mailbox.restore(restored);
     }
 }
 

@@ -10,6 +10,7 @@ use tokio::time::Instant;
 
 use crate::discovered::Discovered;
 use crate::group::{GroupKey, SectionKey};
+use crate::state::Stale;
 use crate::updates::{Delta, Entry, FRESH_AT_MOST, Mailbox, Wake};
 
 /// A generation's hold on a provider: as long as one exists, the provider runs.
@@ -34,6 +35,15 @@ pub(crate) struct Change {
     pub(crate) observed: Option<Instant>,
 }
 
+/// How well a provider's groups are known.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Known {
+    /// They are a complete state, be it of the source or from disk.
+    pub(crate) is_whole: bool,
+    /// They come from disk.
+    pub(crate) stale: Option<Stale>,
+}
+
 #[derive(Debug)]
 struct Shared {
     /// Of the generation: one for all its feeds.
@@ -46,7 +56,7 @@ struct Shared {
 #[derive(Debug)]
 struct State {
     pending: FxHashMap<Arc<str>, (Option<Entry>, Option<Instant>)>,
-    synced: bool,
+    known: Known,
 }
 
 // === impl Feed ===
@@ -57,18 +67,17 @@ impl Feed {
         section: ContentHash,
         provider: Arc<Mailbox>,
         manager: Arc<Wake>,
-        known: &OrdMap<Arc<str>, Discovered>,
-        synced: bool,
+        groups: &OrdMap<Arc<str>, Discovered>,
+        known: Known,
         wake: Arc<Notify>,
     ) -> (Self, FeedSender) {
-        let known = known.iter();
-        let pending = known.map(|(source, group)| {
+        let pending = groups.iter().map(|(source, group)| {
             let entry = Entry::from(group.clone());
             (Arc::clone(source), (Some(entry), None))
         });
         let state = State {
             pending: pending.collect(),
-            synced,
+            known,
         };
         let shared = Arc::new(Shared {
             wake,
@@ -90,11 +99,11 @@ impl Feed {
         )
     }
 
-    /// Takes all changes; whether the provider was synced with them.
-    pub(crate) fn take(&self) -> (Vec<Change>, bool) {
+    /// Takes all changes, and how well the provider is known with them.
+    pub(crate) fn take(&self) -> (Vec<Change>, Known) {
         let mut state = self.shared.lock();
         let pending = std::mem::take(&mut state.pending);
-        let synced = state.synced;
+        let known = state.known;
         drop(state);
         let changes = pending
             .into_iter()
@@ -106,7 +115,7 @@ impl Feed {
                 entry,
                 observed,
             });
-        (changes.collect(), synced)
+        (changes.collect(), known)
     }
 
     /// Why the provider has not delivered, in words; nothing if it has.
@@ -126,7 +135,7 @@ impl Drop for Feed {
             wake: Arc::clone(&self.shared.wake),
             state: Mutex::new(State {
                 pending: FxHashMap::default(),
-                synced: false,
+                known: Known::default(),
             }),
         });
         self.manager.release();
@@ -138,12 +147,12 @@ impl Drop for Feed {
 impl FeedSender {
     /// Hands over changes and wakes the generation, also if only the provider's status changed.
     /// The last state of a group wins, and the oldest event decides its latency.
-    pub(crate) fn deliver(&self, deltas: &[Delta], synced: bool) {
+    pub(crate) fn deliver(&self, deltas: &[Delta], known: Known) {
         let Some(shared) = self.0.upgrade() else {
             return;
         };
         let mut state = shared.lock();
-        state.synced |= synced;
+        state.known = known;
         for Delta {
             source,
             entry,

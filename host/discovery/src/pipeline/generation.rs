@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use super::chain::{Chain, Failure, Row, Transformed};
-use super::feed::{Change, Feed};
+use super::feed::{Change, Feed, Known};
 use super::publisher::Publisher;
 use super::relabeling::Relabeling;
 use super::results::Results;
@@ -19,6 +19,7 @@ use crate::discovered::Discovered;
 use crate::group::GroupKey;
 use crate::metrics::{DiscoveryMetrics, MechanismLabel, TransformerLabels};
 use crate::snapshot::Snapshot;
+use crate::state::Stale;
 use crate::updates::Entry;
 
 /// Targets between two points at which other tasks may run: about a millisecond's work.
@@ -60,6 +61,8 @@ struct Run {
     failed: BTreeMap<GroupKey, (Entry, Failure)>,
     retry: Retry,
     has_published: bool,
+    /// What was published comes from disk in part.
+    stale: Option<Stale>,
 }
 
 /// When failed groups are tried again.
@@ -78,6 +81,8 @@ struct Batch {
     missing: Vec<String>,
     /// Transformers may answer differently from before.
     redo: bool,
+    /// Some of it comes from disk.
+    stale: Option<Stale>,
 }
 
 // === impl Generation ===
@@ -95,6 +100,7 @@ impl Generation {
                 at: None,
             },
             has_published: false,
+            stale: None,
             parts: self,
         };
         stop.run_until_cancelled(run.work()).await;
@@ -135,7 +141,8 @@ impl Run {
         batch.missing.extend(self.withheld());
         if !self.has_published && !batch.missing.is_empty() {
             self.parts.publisher.wait(self.parts.number, batch.missing);
-        } else if is_changed || !self.has_published {
+        } else if is_changed || !self.has_published || batch.stale != self.stale {
+            self.stale = batch.stale;
             self.publish(&batch.observed);
         }
         let cost = started.elapsed();
@@ -172,7 +179,7 @@ impl Run {
                 .extend(failed.map(|(key, (e, _))| (key.clone(), Some(e.clone()))));
         }
         for feed in &self.parts.feeds {
-            let (changes, synced) = feed.take();
+            let (changes, Known { is_whole, stale }) = feed.take();
             for Change {
                 key,
                 entry,
@@ -182,7 +189,11 @@ impl Run {
                 batch.observe(feed.mechanism(), observed);
                 batch.changes.insert(key, entry);
             }
-            if !synced {
+            batch.stale = match (batch.stale, stale) {
+                (Some(one), Some(other)) => Some(one.worst(other)),
+                (one, other) => one.or(other),
+            };
+            if !is_whole {
                 let unsaid = || format!("`{}` has not delivered yet", feed.mechanism());
                 batch.missing.push(feed.missing().unwrap_or_else(unsaid));
             }
@@ -308,10 +319,12 @@ impl Run {
         self.fall_back();
         let Self { parts, results, .. } = self;
         let groups = results.groups().clone();
+        let stale = self.stale;
         parts
             .publisher
-            .publish(parts.number, groups, results.sums(), || {
-                parts.metrics.published(&parts.job.name, results.targets());
+            .publish(parts.number, groups, results.sums(), stale, || {
+                let targets = results.targets();
+                parts.metrics.published(&parts.job.name, targets, stale);
             });
         for (mechanism, at) in observed {
             let label = MechanismLabel::new(mechanism);

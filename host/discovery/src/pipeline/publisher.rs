@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::group::{GroupKey, GroupResult};
 use crate::snapshot::{Snapshot, Sums};
+use crate::state::Stale;
 
 /// The sending end of a job's snapshots. It outlives generations.
 #[derive(Debug)]
@@ -81,6 +82,7 @@ impl Publisher {
         number: u64,
         groups: OrdMap<GroupKey, Arc<GroupResult>>,
         sums: &Sums,
+        stale: Option<Stale>,
         count: impl FnOnce(),
     ) {
         let mut state = self.lock();
@@ -97,7 +99,8 @@ impl Publisher {
         } else {
             self.snapshots.borrow().missing.clone()
         };
-        let snapshot = Snapshot::with_sums(job, true, missing, groups, sums);
+        let mut snapshot = Snapshot::with_sums(job, true, missing, groups, sums);
+        snapshot.stale = stale;
         self.snapshots.send_replace(Arc::new(snapshot));
         count();
     }

@@ -9,6 +9,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::store::{Entry, FRESH_AT_MOST};
+use crate::state::{Restored, Stale};
 use crate::status::{ProviderState, ProviderStatus};
 
 /// One provider's pending changes and status. Locked for a few lines at a time, never across an
@@ -45,6 +46,8 @@ pub(super) struct Pending {
     changes: FxHashMap<Arc<str>, (Entry, Instant)>,
     /// A complete state is among the changes: what else is known is gone, but for these sources.
     lapsed: Option<FxHashSet<Arc<str>>>,
+    /// What was known before this process began.
+    restored: Vec<(Arc<str>, Entry)>,
     updates: u64,
     /// The status changed in a way that matters to readers.
     is_noted: bool,
@@ -57,6 +60,8 @@ pub(super) struct Pending {
 pub(super) struct Status {
     pub(super) synced: bool,
     pub(super) stopped: bool,
+    /// What is known comes from disk, and the source has not confirmed it.
+    pub(super) stale: Option<Stale>,
     pub(super) waiting_for: Option<String>,
     pub(super) last_success: Option<SystemTime>,
     pub(super) last_error: Option<(SystemTime, String)>,
@@ -71,12 +76,16 @@ pub(crate) struct Drained {
     pub(super) changes: FxHashMap<Arc<str>, (Entry, Instant)>,
     /// If the changes are a complete state: the sources that stay although they are not in it.
     pub(super) lapsed: Option<FxHashSet<Arc<str>>>,
+    /// Groups from disk, for as long as the provider is not synced.
+    pub(super) restored: Vec<(Arc<str>, Entry)>,
     /// Calls that brought changes.
     pub(crate) updates: u64,
     /// Whether readers should look at the status again.
     pub(crate) is_noted: bool,
     /// Whether the provider is synced, these changes included.
     pub(crate) synced: bool,
+    /// If it is not: what is known comes from disk.
+    pub(crate) stale: Option<Stale>,
 }
 
 // === impl Mailbox ===
@@ -123,6 +132,19 @@ impl Mailbox {
         self.lock().observed = Some(at);
     }
 
+    /// What was last known before this process began; means nothing once the provider is synced.
+    pub(crate) fn restore(&self, restored: Restored) {
+        let Restored { groups, stale } = restored;
+        let mut state = self.lock();
+        if state.status.synced {
+            return;
+        }
+        state.status.stale = Some(stale);
+        state.pending.restored = groups.into_iter().map(Entry::new).collect();
+        state.pending.is_noted = true;
+        self.mark(state);
+    }
+
     /// The provider ended by itself.
     pub(crate) fn stopped(&self, error: Option<String>) {
         self.note(|status| {
@@ -141,6 +163,7 @@ impl Mailbox {
         let Pending {
             changes,
             lapsed,
+            restored,
             updates,
             is_noted,
             ..
@@ -148,9 +171,11 @@ impl Mailbox {
         Drained {
             changes,
             lapsed,
+            restored,
             updates,
             is_noted,
             synced: state.status.synced,
+            stale: state.status.stale,
         }
     }
 
@@ -180,6 +205,7 @@ impl Mailbox {
             state,
             waiting_for: status.waiting_for.filter(|_| !status.synced),
             synced: status.synced,
+            stale_since: status.stale.map(|stale| stale.since),
             last_success: status.last_success,
             last_error: status.last_error,
             groups: status.groups,

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use imbl::OrdMap;
 use periplus_core::TargetGroup;
+use rustc_hash::FxHashSet;
 use tokio::time::Instant;
 
 use super::mailbox::Drained;
@@ -36,6 +37,11 @@ pub(crate) struct GroupStore {
     groups: OrdMap<Arc<str>, Discovered>,
     targets: usize,
     suppressed: u64,
+    /// Counts changes.
+    revision: u64,
+    /// Groups that come from disk, until the source is known as a whole.
+    unconfirmed: FxHashSet<Arc<str>>,
+    restored: u64,
 }
 
 // === impl Entry ===
@@ -83,9 +89,24 @@ impl GroupStore {
     /// Takes over what was drained and returns what did change.
     pub(crate) fn absorb(&mut self, drained: Drained) -> Vec<Delta> {
         let Drained {
-            changes, lapsed, ..
+            changes,
+            lapsed,
+            restored,
+            synced,
+            ..
         } = drained;
         let mut deltas = Vec::new();
+        for (source, entry) in restored {
+            // What the source said already is newer.
+            if !synced && !self.groups.contains_key(&source) && !changes.contains_key(&source) {
+                self.unconfirmed.insert(Arc::clone(&source));
+                self.restored += 1;
+                self.set(source, Some(entry), Instant::now(), &mut deltas);
+            }
+        }
+        if let Some(lapsed) = &lapsed {
+            self.unconfirmed.retain(|source| !lapsed.contains(source));
+        }
         if let Some(lapsed) = lapsed {
             let gone = self.groups.keys();
             let gone = gone.filter(|s| !changes.contains_key(*s) && !lapsed.contains(*s));
@@ -95,8 +116,14 @@ impl GroupStore {
             }
         }
         for (source, (entry, observed)) in changes {
+            self.unconfirmed.remove(&source);
             let entry = (!entry.discovered.is_empty()).then_some(entry);
             self.set(source, entry, observed, &mut deltas);
+        }
+        if synced {
+            for source in std::mem::take(&mut self.unconfirmed) {
+                self.set(source, None, Instant::now(), &mut deltas);
+            }
         }
         deltas
     }
@@ -107,6 +134,16 @@ impl GroupStore {
 
     pub(crate) fn targets(&self) -> usize {
         self.targets
+    }
+
+    /// A number that is another whenever the groups are.
+    pub(crate) fn revision(&self) -> u64 {
+        self.revision
+    }
+
+    /// Groups that were taken from disk since the last call.
+    pub(crate) fn take_restored(&mut self) -> u64 {
+        std::mem::take(&mut self.restored)
     }
 
     /// Groups that came again without a change since the last call.
@@ -127,6 +164,7 @@ impl GroupStore {
             self.suppressed += 1;
             return;
         }
+        self.revision += 1;
         self.targets -= old.map_or(0, Discovered::len);
         self.targets += new.map_or(0, Discovered::len);
         match new {

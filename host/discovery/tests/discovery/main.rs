@@ -11,6 +11,7 @@ mod pipeline;
 mod readiness;
 mod reload;
 mod render;
+mod state;
 mod support;
 mod targets;
 mod updates;

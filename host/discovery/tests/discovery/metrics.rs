@@ -67,6 +67,7 @@ async fn names_and_kinds_are_these() {
         [
             "periplus_discovery_providers gauge",
             "periplus_discovery_publish_latency_seconds histogram",
+            "periplus_discovery_state_write_failures counter",
             "periplus_discovery_suppressed_groups counter",
             "periplus_pipeline_pass_duration_seconds histogram",
             "periplus_pipeline_refused_labels counter",

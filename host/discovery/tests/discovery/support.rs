@@ -61,12 +61,19 @@ impl Host {
     }
 
     pub(crate) fn start_with(metrics: DiscoveryMetrics) -> Self {
+        Self::start_as(ManagerOptions {
+            metrics,
+            ..ManagerOptions::default()
+        })
+    }
+
+    pub(crate) fn start_as(options: ManagerOptions) -> Self {
         let mocks = Arc::new(Mocks {
-            metrics: metrics.clone(),
+            metrics: options.metrics.clone(),
             ..Mocks::default()
         });
         let mechanisms = Arc::new(MocksOf(Arc::clone(&mocks)));
-        let (manager, handle) = Manager::new(mechanisms, ManagerOptions { metrics });
+        let (manager, handle) = Manager::new(mechanisms, options);
         let stop = CancellationToken::new();
         let task = tokio::spawn(manager.run(stop.clone()));
         Self {

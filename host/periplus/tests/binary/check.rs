@@ -20,6 +20,17 @@ async fn a_good_file_is_said_to_be_good() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn variables_that_are_not_set_are_warned_about() {
+    let config = "global: {external_labels: {home: $NOT_SET_ANYWHERE, price: $$5}}";
+    let expected = "\
+warning: FILE:1:34: global.external_labels.home: environment variable \"NOT_SET_ANYWHERE\" is empty
+  hint: set it, or write `$$` for a dollar sign
+FILE is valid: 0 jobs
+";
+    assert_eq!(checked(config, &[]).await, (0, expected.to_owned()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn broken_yaml_is_one_error_at_its_place() {
     for (config, expected) in [
         (

@@ -49,6 +49,10 @@ impl Lab {
         std::fs::write(self.path(name), content).unwrap();
     }
 
+    pub(crate) fn make_folder(&self, name: &str) {
+        std::fs::create_dir(self.path(name)).unwrap();
+    }
+
     /// Puts a file in the place of another at once, as careful writers do.
     pub(crate) fn replace(&self, name: &str, content: impl AsRef<[u8]>) {
         let beside = self.path(&format!(".{name}.new"));
@@ -76,9 +80,14 @@ impl Lab {
 
     /// `periplus check config`.
     pub(crate) async fn check(&self, options: &[&str]) -> Ended {
+        self.command(&["check", "config"], options).await
+    }
+
+    /// A command that takes the configuration as its next argument, and then these options.
+    pub(crate) async fn command(&self, words: &[&str], options: &[&str]) -> Ended {
         let mut command = command();
-        command.args(["check", "config"]).arg(self.config());
-        Ended::of(within(command.args(options).output()).await.unwrap())
+        command.args(words).arg(self.config()).args(options);
+        Ended::of(within(command.output()).await.unwrap())
     }
 }
 

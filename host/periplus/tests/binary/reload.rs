@@ -99,6 +99,46 @@ async fn a_hangup_reloads_as_well() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn included_files_are_read_again_too() {
+    let lab = Lab::new("scrape_config_files: [jobs/*.yml]");
+    lab.make_folder("jobs");
+    let job = |name: &str, address: &str| {
+        format!(
+            "scrape_configs: [{{job_name: {name}, static_configs: [{{targets: ['{address}']}}]}}]"
+        )
+    };
+    lab.write("jobs/a.yml", job("team/a b", "a:1"));
+    let host = lab.run(&[]).await;
+    host.until_addresses("team/a%20b", &["a:1"]).await;
+
+    lab.write("jobs/a.yml", job("team/a b", "a:2"));
+    lab.write("jobs/b.yml", job("équipe", "b:1"));
+    assert_eq!(host.reload().await.status, 200);
+    host.until_addresses("team/a%20b", &["a:2"]).await;
+    host.until_addresses("%C3%A9quipe", &["b:1"]).await;
+
+    // A bad one changes nothing, whatever the others say.
+    lab.write("jobs/a.yml", job("team/a b", "a:3"));
+    lab.write("jobs/b.yml", job("team/a b", "b:2"));
+    let refused = host.reload().await;
+    assert_eq!(refused.status, 500);
+    let text = refused.text();
+    for expected in [
+        "jobs/b.yml:1:29: scrape_configs[0].job_name: found multiple scrape configs",
+        "first found in \"",
+        "jobs/a.yml\"",
+    ] {
+        assert!(text.contains(expected), "no `{expected}` in:\n{text}");
+    }
+    host.until_addresses("team/a%20b", &["a:2"]).await;
+
+    std::fs::remove_file(lab.path("jobs/b.yml")).unwrap();
+    host.signal("HUP").await;
+    host.until_addresses("team/a%20b", &["a:3"]).await;
+    host.until_addresses("%C3%A9quipe", &[]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_changed_section_keeps_its_targets_until_the_new_one_has_answered() {
     let (old, mut new) = (cluster().await, cluster().await);
     for (index, name) in ["web-0", "web-1"].into_iter().enumerate() {

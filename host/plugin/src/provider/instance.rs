@@ -70,7 +70,7 @@ impl Instance {
             return Err(StartError::Outside("the plugin is not a provider".into()));
         };
         let limits = Limits::provider(&generation.config.limits);
-        let meter = Arc::new(Meter::new(limits.cpu));
+        let meter = Arc::new(Meter::new(limits.cpu, &generation.clock));
         let log = GuestLog::new(&generation.name().into(), &seed.name, meters);
         let mut store = new_store(pre.engine(), Kind::Provider, &limits, &meter, log);
         let counted = meters.instance();

@@ -2,11 +2,13 @@
 
 use std::future::Future;
 use std::pin::pin;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
 
+use crate::engine::Clock;
 use crate::error::LimitPassed;
 
 /// Measures one call at a time.
@@ -16,6 +18,8 @@ use crate::error::LimitPassed;
 #[derive(Debug)]
 pub(crate) struct Meter {
     budget: Duration,
+    /// Interrupts guests.
+    clock: Arc<Clock>,
     /// Nanoseconds of the polls that are over.
     spent: AtomicU64,
     /// The thread's clock when the poll that runs now began.
@@ -26,9 +30,10 @@ pub(crate) struct Meter {
 
 impl Meter {
     /// A meter with a budget for each call.
-    pub(crate) fn new(budget: Duration) -> Self {
+    pub(crate) fn new(budget: Duration, clock: &Arc<Clock>) -> Self {
         Self {
             budget,
+            clock: Arc::clone(clock),
             spent: AtomicU64::new(0),
             began: AtomicU64::new(0),
         }
@@ -55,6 +60,7 @@ impl Meter {
         self.spent.store(0, Ordering::Relaxed);
         let mut call = pin!(call);
         std::future::poll_fn(|context| {
+            let _running = self.clock.run();
             self.begin();
             let answer = call.as_mut().poll(context);
             self.end();
@@ -66,6 +72,7 @@ impl Meter {
     /// Runs a synchronous call against a fresh budget.
     pub(crate) fn measure_blocking<T>(&self, call: impl FnOnce() -> T) -> T {
         self.spent.store(0, Ordering::Relaxed);
+        let _running = self.clock.run();
         self.begin();
         let answer = call();
         self.end();
@@ -103,7 +110,7 @@ mod tests {
 
     #[test]
     fn work_is_counted_and_stopped_at_the_budget() {
-        let meter = Meter::new(Duration::from_millis(5));
+        let meter = Meter::new(Duration::from_millis(5), &Arc::default());
         assert!(
             meter
                 .measure_blocking(|| burn(Duration::from_millis(2), &meter))
@@ -122,7 +129,7 @@ mod tests {
 
     #[tokio::test]
     async fn waiting_costs_nothing() {
-        let meter = Meter::new(Duration::from_millis(5));
+        let meter = Meter::new(Duration::from_millis(5), &Arc::default());
         meter
             .measure(tokio::time::sleep(Duration::from_millis(50)))
             .await;

@@ -71,7 +71,7 @@ impl Worker {
         let mut bench = Bench {
             config: config.to_string(),
             limits,
-            meter: Arc::new(Meter::new(limits.cpu)),
+            meter: Arc::new(Meter::new(limits.cpu, &generation.clock)),
             meters: meters.clone(),
             writes: generation.manifest.transformer_writes(),
             guest: None,

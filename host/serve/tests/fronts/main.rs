@@ -7,6 +7,7 @@
 
 mod api;
 mod conditional;
+mod explain;
 mod files;
 mod gzip;
 mod health;

@@ -192,10 +192,10 @@ async fn names_that_a_reader_does_not_take_are_left_out_and_counted() {
     };
     let all = host.get("/sd/pods?names=utf8").await;
     assert_eq!(all.body, host.get("/sd/pods").await.body);
-    assert_eq!(all.header("x-periplus-labels-left-out"), "");
+    assert_eq!(all.header("periplus-labels-left-out"), "");
     let legacy = host.get("/sd/pods?names=legacy").await;
     assert_eq!(shown(&legacy), ["instance", "job", "zone"]);
-    assert_eq!(legacy.header("x-periplus-labels-left-out"), "2");
+    assert_eq!(legacy.header("periplus-labels-left-out"), "2");
     assert_ne!(legacy.header("etag"), all.header("etag"));
     let earlier = host.get("/sd/pods?names=legacy&stage=discovered").await;
     assert_eq!(shown(&earlier), ["zone"]);

@@ -1,0 +1,249 @@
+//! `periplus check discovery`: one job's discovery run for real, until its targets are known.
+
+use std::io::Write;
+use std::slice;
+use std::sync::Arc;
+
+use anyhow::{Context, bail};
+use periplus_config::{Config, ConfigErrors, Job, Loaded};
+use periplus_core::relabel::Relabeler;
+use periplus_core::target::{Outcome, populate_discovered};
+use periplus_core::{LabelBuilder, LabelSet};
+use periplus_discovery::{
+    DiscoveryMetrics, GroupKey, GroupResult, Manager, ManagerHandle, ManagerOptions, Snapshot,
+};
+use periplus_kubernetes::{KubernetesMechanism, KubernetesOptions};
+use periplus_plugin::PluginHost;
+use serde::Serialize;
+use tokio_util::sync::CancellationToken;
+
+use super::table;
+use crate::args::{CheckDiscoveryArgs, OutputFormat};
+use crate::load;
+use crate::mechanisms::AllMechanisms;
+
+/// A target before and after relabeling. The first keys are those of `promtool`.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct CheckedTarget {
+    /// What relabeling starts from: what the provider found, edited by transformers, with the job's
+    /// settings where it sets none.
+    pub(super) discovered_labels: LabelSet,
+    /// What is left; empty of a target that is not scraped.
+    pub(super) labels: LabelSet,
+    /// Why the target is invalid.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) error: Option<String>,
+    pub(super) state: State,
+    /// Why the target is not scraped.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) reason: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) scrape_url: Option<String>,
+    pub(super) mechanism: String,
+    pub(super) source: String,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum State {
+    Active,
+    Dropped,
+    Invalid,
+    Copy,
+}
+
+/// Runs the job's providers and prints its targets as soon as all of them have delivered.
+pub(crate) async fn discovery(args: CheckDiscoveryArgs) -> anyhow::Result<()> {
+    let plugins = PluginHost::new(load::plugin_options(&args.load))
+        .context("failed to prepare the plugin host")?;
+    let loaded = match load::load(&args.file, &args.load, &plugins).await {
+        Ok(loaded) => loaded,
+        Err(ConfigErrors(errors)) => {
+            for error in &errors {
+                writeln!(std::io::stderr(), "{error}")?;
+            }
+            bail!("{} has {} errors", args.file.display(), errors.len());
+        }
+    };
+    let job = find(&loaded, &args.job)?;
+    plugins.activate();
+    let mechanisms = AllMechanisms {
+        metrics: DiscoveryMetrics::default(),
+        kubernetes: KubernetesMechanism::new(KubernetesOptions::default()),
+        plugins,
+    };
+    let (manager, handle) = Manager::new(Arc::new(mechanisms), ManagerOptions::default());
+    let stop = CancellationToken::new();
+    let running = tokio::spawn(manager.run(stop.clone()));
+    let known = known(&handle, &loaded.config, job, &args).await;
+    stop.cancel();
+    running.await.context("the manager panicked")?;
+    let known = known?;
+    let targets = checked(&known, &Reasons::of(&loaded, job));
+    let mut out = std::io::stdout().lock();
+    match args.format {
+        OutputFormat::Json => {
+            serde_json::to_writer_pretty(&mut out, &targets)?;
+            writeln!(out)?;
+        }
+        OutputFormat::Table => table::write(&mut out, &targets)?,
+    }
+    Ok(())
+}
+
+fn find<'a>(loaded: &'a Loaded, name: &str) -> anyhow::Result<&'a Arc<Job>> {
+    let jobs = &loaded.config.jobs;
+    if let Some(job) = jobs.iter().find(|job| job.name == name) {
+        return Ok(job);
+    }
+    let known: Vec<String> = jobs.iter().map(|job| format!("`{}`", job.name)).collect();
+    bail!(
+        "job `{name}` is not in the configuration; select one of {}",
+        known.join(", ")
+    )
+}
+
+/// The job's first snapshot that means something.
+async fn known(
+    manager: &ManagerHandle,
+    config: &Config,
+    job: &Arc<Job>,
+    args: &CheckDiscoveryArgs,
+) -> anyhow::Result<Arc<Snapshot>> {
+    let alone = Config {
+        jobs: vec![Arc::clone(job)],
+        ..config.clone()
+    };
+    let report = manager.apply(Arc::new(alone)).await;
+    if let Some((key_path, reason)) = report.failed_sections.first() {
+        bail!("cannot start {key_path}: {reason}");
+    }
+    let directory = manager.directory().borrow().clone();
+    let entry = directory.jobs.get(&job.name);
+    let mut snapshots = entry.context("the manager lost the job")?.snapshots.clone();
+    let waited = {
+        let known = snapshots.wait_for(|it| it.known);
+        let waited = tokio::time::timeout(args.timeout, known).await;
+        waited.map(|known| known.map(|it| Arc::clone(&it)))
+    };
+    if let Ok(snapshot) = waited {
+        return snapshot.context("the manager ended");
+    }
+    for provider in manager.providers() {
+        if let Some((_, error)) = provider.last_error {
+            writeln!(std::io::stderr(), "{}: {error}", provider.name)?;
+        }
+    }
+    bail!(
+        "job `{}` is not known after {}: {}",
+        job.name,
+        humantime::format_duration(args.timeout),
+        snapshots.borrow().missing.join("; ")
+    )
+}
+
+/// All targets, in the order of their groups.
+fn checked(snapshot: &Snapshot, reasons: &Reasons<'_>) -> Vec<CheckedTarget> {
+    let groups = snapshot.groups.iter();
+    groups
+        .flat_map(|(key, result)| of_group(key, result, reasons))
+        .collect()
+}
+
+fn of_group(key: &GroupKey, result: &GroupResult, reasons: &Reasons<'_>) -> Vec<CheckedTarget> {
+    let group = result.discovered().group();
+    let mut has_result = vec![false; group.targets.len()];
+    let mut targets = Vec::with_capacity(group.targets.len());
+    let defaults = &reasons.job.defaults;
+    let target = |before: LabelBuilder, state, reason| CheckedTarget {
+        discovered_labels: before.build(),
+        labels: LabelSet::default(),
+        error: None,
+        state,
+        reason,
+        scrape_url: None,
+        mechanism: key.section.mechanism.to_string(),
+        source: key.source.to_string(),
+    };
+    for (index, found) in result.targets.iter().enumerate() {
+        if let Some(row) = has_result.get_mut(found.row as usize) {
+            *row = true;
+        }
+        let before = populate_discovered(&result.transformed(&group, index), defaults);
+        targets.push(match &found.outcome {
+            Outcome::Dropped => {
+                let reason = reasons.of_drop(&before);
+                target(before, State::Dropped, Some(reason))
+            }
+            Outcome::Invalid(error) => CheckedTarget {
+                error: Some(error.clone()),
+                ..target(before, State::Invalid, Some(error.clone()))
+            },
+            Outcome::Active(last) => {
+                let copy = result.is_copy(index);
+                let state = if copy { State::Copy } else { State::Active };
+                let reason = copy.then(|| "another target has the same labels and URL".to_owned());
+                CheckedTarget {
+                    labels: result.form().shown(&last.labels).collect(),
+                    scrape_url: Some(last.scrape_url(defaults)),
+                    ..target(before, state, reason)
+                }
+            }
+        });
+    }
+    for (labels, _) in group.discovered().zip(has_result).filter(|(_, has)| !has) {
+        let reason = Some("a transformer dropped it".to_owned());
+        targets.push(target(
+            populate_discovered(&labels, defaults),
+            State::Dropped,
+            reason,
+        ));
+    }
+    targets
+}
+
+/// Finds the rule that drops a target.
+struct Reasons<'a> {
+    job: &'a Job,
+    /// Each rule alone, with what to say of it.
+    rules: Vec<(Relabeler, String)>,
+}
+
+// === impl Reasons ===
+
+impl<'a> Reasons<'a> {
+    fn of(loaded: &Loaded, job: &'a Job) -> Self {
+        let jobs = loaded.config.jobs.iter();
+        let origin = jobs
+            .zip(&loaded.origins)
+            .find(|(other, _)| other.name == job.name)
+            .map(|(_, origin)| origin.key_path.as_str())
+            .unwrap_or_default();
+        let rules = job.relabel_rules.iter().enumerate().map(|(index, rule)| {
+            let pointer = format!("/relabel_configs/{index}");
+            let place = loaded.places.diagnostic(origin, &pointer, "");
+            let said = format!(
+                "dropped by relabel_configs[{index}] ({}:{}), action {}",
+                place.file.display(),
+                place.line,
+                rule.action()
+            );
+            (Relabeler::new(slice::from_ref(rule)), said)
+        });
+        let rules = rules.collect();
+        Self { job, rules }
+    }
+
+    fn of_drop(&self, before: &LabelBuilder) -> String {
+        let mut labels = LabelBuilder::from_set(&before.build());
+        let dropping = self
+            .rules
+            .iter()
+            .find(|(rule, _)| !rule.process(&mut labels));
+        dropping.map_or_else(
+            || "dropped by relabeling".to_owned(),
+            |(_, said)| said.clone(),
+        )
+    }
+}
