@@ -4,6 +4,7 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -77,6 +78,10 @@ pub(crate) struct Stream {
     is_proxy: bool,
     is_http2: bool,
 }
+
+/// Whether a connection has served a request.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Served(Arc<AtomicBool>);
 
 /// What bytes go through.
 pub(crate) trait Io: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -310,11 +315,25 @@ impl Service<hyper_util::client::legacy::connect::dns::Name> for Found {
     }
 }
 
+// === impl Served ===
+
+impl Served {
+    pub(crate) fn set(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn get(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
 // === impl Stream ===
 
 impl Connection for Stream {
     fn connected(&self) -> Connected {
-        let connected = Connected::new().proxy(self.is_proxy);
+        let connected = Connected::new()
+            .proxy(self.is_proxy)
+            .extra(Served::default());
         if self.is_http2 {
             connected.negotiated_h2()
         } else {

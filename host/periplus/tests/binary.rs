@@ -21,6 +21,8 @@ mod kubernetes;
 mod kubernetes_jobs;
 #[path = "binary/lab.rs"]
 mod lab;
+#[path = "binary/oauth2.rs"]
+mod oauth2;
 #[path = "binary/plugins.rs"]
 mod plugins;
 #[path = "binary/reload.rs"]
