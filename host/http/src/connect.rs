@@ -25,6 +25,7 @@ use crate::origin::Origin;
 use crate::policy::{AddressRule, OriginPolicy};
 use crate::proxy::{Proxy, ProxyRules, ProxyScheme};
 use crate::resolve::NameResolver;
+use crate::tls::LazyTls;
 
 /// How long TLS may take to be agreed on, as upstream.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -37,8 +38,7 @@ pub(crate) struct Connector {
     pub(crate) policy: Arc<OriginPolicy>,
     pub(crate) resolver: Arc<dyn NameResolver>,
     pub(crate) proxies: Arc<ProxyRules>,
-    /// Or why there can be none, which matters to `https` alone.
-    pub(crate) tls: Result<Arc<ClientConfig>, Arc<str>>,
+    pub(crate) tls: Arc<LazyTls>,
     /// Instead of the host of the URL.
     pub(crate) server_name: Option<ServerName<'static>>,
 }
@@ -122,11 +122,7 @@ impl Connector {
                 is_http2: false,
             });
         }
-        let tls = Arc::clone(
-            self.tls
-                .as_ref()
-                .map_err(|e| ConnectError::Settings(Arc::clone(e)))?,
-        );
+        let tls = self.tls.get().await.map_err(ConnectError::Settings)?;
         self.secure(io, host, self.server_name.clone(), tls).await
     }
 
@@ -184,11 +180,8 @@ impl Connector {
         if proxy.scheme != ProxyScheme::Https {
             return Ok(Box::new(tcp));
         }
-        let tls = self
-            .tls
-            .as_ref()
-            .map_err(|e| ConnectError::Settings(Arc::clone(e)))?;
-        let mut tls = ClientConfig::clone(tls);
+        let tls = self.tls.get().await.map_err(ConnectError::Settings)?;
+        let mut tls = ClientConfig::clone(&tls);
         tls.alpn_protocols.clear();
         let stream = self.secure(Box::new(tcp), &proxy.host, None, Arc::new(tls));
         Ok(stream.await?.io)

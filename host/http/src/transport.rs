@@ -16,7 +16,7 @@ use crate::error::EgressError;
 use crate::policy::OriginPolicy;
 use crate::resolve::NameResolver;
 use crate::settings::{ClientSettings, SettingsError};
-use crate::tls::{self, Material};
+use crate::tls::{self, LazyTls, Material};
 
 /// How long an idle connection is kept, as upstream.
 const IDLE: Duration = Duration::from_mins(5);
@@ -97,7 +97,7 @@ impl Transport {
         {
             return Ok(client);
         }
-        let client = self.make(&material)?;
+        let client = self.make(material.clone())?;
         *self.current.lock().unwrap_or_else(PoisonError::into_inner) =
             Some((material, client.clone()));
         Ok(client)
@@ -108,14 +108,14 @@ impl Transport {
         current.clone()
     }
 
-    fn make(&self, material: &Material) -> Result<Client, SettingsError> {
+    fn make(&self, material: Material) -> Result<Client, SettingsError> {
         let config = self.settings.config();
-        let tls = tls::client_config(&config.tls, material, config.enable_http2);
+        let tls = LazyTls::new(config.tls.clone(), material, config.enable_http2);
         let connector = Connector {
             policy: Arc::clone(&self.policy),
             resolver: Arc::clone(&self.resolver),
             proxies: self.settings.proxies(),
-            tls: tls.map(Arc::new).map_err(|error| error.to_string().into()),
+            tls: Arc::new(tls),
             server_name: tls::server_name(&config.tls)?,
         };
         Ok(legacy::Client::builder(TokioExecutor::new())
