@@ -50,12 +50,18 @@ e2e: plugins ## Compare with a real Prometheus on a real kube-apiserver; SCRIPTS
 	$(BIN)/periplus-e2e run --periplus $(BIN)/periplus --build tests/e2e/.build $(if $(SCRIPTS),--scripts $(SCRIPTS),--scripts tests/e2e/scripts --all-differences)
 	@if [ -z "$(SCRIPTS)" ]; then \
 	    $(BIN)/periplus-e2e selftest --periplus $(BIN)/periplus --build tests/e2e/.build && \
-	    $(BIN)/periplus-e2e rbac --periplus $(BIN)/periplus --build tests/e2e/.build; \
+	    $(BIN)/periplus-e2e rbac --periplus $(BIN)/periplus --build tests/e2e/.build && \
+	    $(BIN)/periplus-e2e fronts --periplus $(BIN)/periplus --build tests/e2e/.build; \
 	fi
 
 faults: ## Every fault of an API server under churn; FAULT_SECONDS=300, SEED=1 (needs Rust)
 	cargo build --locked -p periplus-faults
 	$(BIN)/periplus-faults --seconds $(if $(FAULT_SECONDS),$(FAULT_SECONDS),300) --seed $(if $(SEED),$(SEED),1)
+
+.PHONY: fuzz
+fuzz: ## Feed every parser what nobody would write; FUZZ_SECONDS=600 for each, SEED=1 (needs Rust)
+	cargo build --locked -p periplus-fuzz
+	$(BIN)/periplus-fuzz --seconds $(if $(FUZZ_SECONDS),$(FUZZ_SECONDS),600) --seed $(if $(SEED),$(SEED),1)
 
 bench: plugins ## Measure what the design promises, as JSON and a table (needs Rust; takes minutes)
 	cargo build --release --locked -p periplus -p periplus-kube-api -p periplus-bench

@@ -129,11 +129,12 @@ fn shown_duration(duration: Duration) -> String {
 
 /// Replaces the values of keys whose names say that they are secret. Only the plugin's schema
 /// knows for sure; this is for places that have none, and rather hides too much.
-fn without_secrets(value: &serde_json::Value) -> serde_json::Value {
+pub(crate) fn without_secrets(value: &serde_json::Value) -> serde_json::Value {
     match value {
         serde_json::Value::Object(members) => {
             let shown = members.iter().map(|(key, value)| {
-                let value = if is_secret(key) {
+                let is_set = !value.is_null() && value != "";
+                let value = if is_set && is_secret(key) {
                     SHOWN.into()
                 } else {
                     without_secrets(value)

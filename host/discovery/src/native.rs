@@ -4,10 +4,22 @@ mod file;
 mod fixed;
 mod http;
 
+use std::sync::Arc;
+
 use periplus_config::{Section, SectionKind};
+use periplus_core::TargetGroup;
 
 use crate::discoverer::Discoverer;
 use crate::metrics::DiscoveryMetrics;
+
+/// Reads the body of an `http_sd` answer from `url`: what the provider does with it, for tests that
+/// feed it what no server would send.
+///
+/// # Errors
+/// Why the body is no list of target groups.
+pub fn read_http_list(body: &[u8], url: &str) -> Result<Vec<Arc<TargetGroup>>, String> {
+    http::read_list(body, url).map_err(|error| error.to_string())
+}
 
 /// The discoverer for a section of `static`, `file` or `http`; none for other mechanisms.
 ///

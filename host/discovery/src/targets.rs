@@ -5,11 +5,11 @@
 
 use std::borrow::Cow;
 
-use periplus_core::LabelSet;
 use periplus_core::target::Outcome;
+use periplus_core::{LabelSet, TargetGroup};
 
 use crate::group::{GroupKey, GroupResult, Stage, discovered_address};
-use crate::render::FinalForm;
+use crate::render::{self, FinalForm};
 use crate::snapshot::Snapshot;
 
 /// A target at one stage.
@@ -18,6 +18,8 @@ pub struct StagedTarget<'a> {
     labels: Cow<'a, LabelSet>,
     form: Option<&'a FinalForm>,
     address: &'a str,
+    index: usize,
+    is_active: bool,
 }
 
 /// Whether copies are shown at the stages before the last; the last one never shows them.
@@ -74,6 +76,8 @@ impl GroupResult {
                     labels,
                     form: None,
                     address,
+                    index: row,
+                    is_active: true,
                 });
             }
             return;
@@ -92,8 +96,18 @@ impl GroupResult {
                 labels,
                 form,
                 address,
+                index,
+                is_active: matches!(target.outcome, Outcome::Active(_)),
             });
         }
+    }
+
+    /// Appends a target after the transformers to `json`, as an `http_sd` object. `group` is the
+    /// result's own, so that it is made once for all its targets.
+    pub fn write_transformed(&self, group: &TargetGroup, index: usize, json: &mut Vec<u8>) {
+        let labels = self.transformed(group, index);
+        let address = labels.get(render::ADDRESS).unwrap_or_default();
+        render::object(json, address, labels.iter());
     }
 
     /// The discovered rows that became nothing but copies; empty if there is none.
@@ -146,5 +160,15 @@ impl StagedTarget<'_> {
     /// assigned to a shard or collector by. Empty if the provider gave none.
     pub fn shard_key(&self) -> &str {
         self.address
+    }
+
+    /// Its place among the targets of its group at this stage; at the final one among those before.
+    pub fn index(&self) -> usize {
+        self.index
+    }
+
+    /// Whether relabeling leaves it to be scraped; of the discovered stage that is not known, and true.
+    pub fn is_active(&self) -> bool {
+        self.is_active
     }
 }

@@ -59,7 +59,8 @@ impl View {
         self.shard.is_none() && self.names == Names::Utf8 && self.selectors.is_empty()
     }
 
-    pub(crate) fn shows(&self, target: &StagedTarget<'_>) -> bool {
+    /// Whether a target is in the view's shard and matches its selectors.
+    pub fn shows(&self, target: &StagedTarget<'_>) -> bool {
         let is_match = |selector: &Selector| selector.is_match(|name| target.get(name));
         self.shard
             .is_none_or(|shard| shard.holds(target.shard_key()))

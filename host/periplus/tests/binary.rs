@@ -7,8 +7,14 @@
 mod check;
 #[path = "binary/check_discovery.rs"]
 mod check_discovery;
+#[path = "binary/client.rs"]
+mod client;
 #[path = "binary/cluster.rs"]
 mod cluster;
+#[path = "binary/config.rs"]
+mod config;
+#[path = "binary/fronts.rs"]
+mod fronts;
 #[path = "binary/hot_reload.rs"]
 mod hot_reload;
 #[path = "binary/http_sd.rs"]
@@ -23,6 +29,8 @@ mod kubernetes_jobs;
 mod lab;
 #[path = "binary/oauth2.rs"]
 mod oauth2;
+#[path = "binary/otel.rs"]
+mod otel;
 #[path = "binary/plugins.rs"]
 mod plugins;
 #[path = "binary/reload.rs"]

@@ -14,7 +14,7 @@ use axum::body::Body;
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 use periplus_core::ContentHash;
-use periplus_discovery::{BodyPieces, Snapshot, Stage, View};
+use periplus_discovery::{BodyPieces, Shard, Snapshot, Stage, View};
 use tokio::sync::OnceCell;
 use tokio::time::Instant;
 
@@ -55,7 +55,15 @@ pub(crate) enum Made {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Key {
     job: Arc<str>,
-    stage: Stage,
+    what: What,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum What {
+    /// The list of a stage.
+    List(Stage),
+    /// The assignment of a job, or of a part of it.
+    Assignment(Option<Shard>),
 }
 
 #[derive(Debug, Default)]
@@ -117,7 +125,7 @@ impl BodyCache {
     ) -> Result<Made, Stopping> {
         let key = Key {
             job: Arc::clone(job),
-            stage,
+            what: What::List(stage),
         };
         let (cell, is_again) = self.cell(&key, snapshot.stage_version(stage));
         if let Some(body) = cell.get() {
@@ -135,6 +143,30 @@ impl BodyCache {
         let body = cell.get_or_try_init(join).await?;
         self.account(&key, &cell, body.len());
         Ok(Made::Ready(body.clone()))
+    }
+
+    /// The assignment of a job or of a part of it, which `make` makes: once for all readers that
+    /// waited for it.
+    pub(crate) async fn assignment(
+        self: &Arc<Self>,
+        job: &Arc<str>,
+        shard: Option<Shard>,
+        version: &str,
+        snapshot: &Arc<Snapshot>,
+        make: impl FnOnce(&Arc<Snapshot>) -> Bytes + Send + 'static,
+    ) -> Result<Bytes, Stopping> {
+        let key = Key {
+            job: Arc::clone(job),
+            what: What::Assignment(shard),
+        };
+        let (cell, _) = self.cell(&key, ContentHash::of(version.as_bytes()));
+        let make = || {
+            self.metrics.body_built(Encoding::Identity);
+            aside(snapshot, make)
+        };
+        let body = cell.get_or_try_init(make).await?.clone();
+        self.account(&key, &cell, body.len());
+        Ok(body)
     }
 
     /// The place of a body, which other requests share, and whether the same was asked for a moment

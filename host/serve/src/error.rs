@@ -49,6 +49,11 @@ impl ApiError {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", message)
     }
 
+    /// Whether asking again later may help.
+    pub(crate) fn is_unavailable(&self) -> bool {
+        self.status == StatusCode::SERVICE_UNAVAILABLE
+    }
+
     pub(crate) fn with_detail(mut self, key: &'static str, value: Vec<String>) -> Self {
         self.detail = Some((key, value));
         self

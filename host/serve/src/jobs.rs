@@ -6,6 +6,7 @@
 
 use std::fmt::Write;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::http::{HeaderName, HeaderValue};
 use percent_encoding::percent_decode_str;
@@ -52,8 +53,17 @@ pub(crate) fn decode(raw: &str) -> Result<String, ApiError> {
     Ok(name.into_owned())
 }
 
+/// What there is to say about a job now.
 pub(crate) fn find(app: &App, job: &str) -> Result<Found, ApiError> {
-    let directory = app.directory();
+    find_in(&app.directory(), app.removed_grace, job)
+}
+
+/// What a directory says about a job; one that was removed is empty for so long.
+pub(crate) fn find_in(
+    directory: &Directory,
+    removed_grace: Duration,
+    job: &str,
+) -> Result<Found, ApiError> {
     if let Some(handle) = directory.jobs.get(job) {
         let snapshot = Arc::clone(&handle.snapshots.borrow());
         if snapshot.is_servable() {
@@ -70,8 +80,8 @@ pub(crate) fn find(app: &App, job: &str) -> Result<Found, ApiError> {
         );
     }
     match directory.removed.get(job) {
-        Some(at) if Instant::now().duration_since(*at) < app.removed_grace => Ok(Found::Removed),
-        _ => Err(unknown(format!("there is no job `{job}`"), &directory)),
+        Some(at) if Instant::now().duration_since(*at) < removed_grace => Ok(Found::Removed),
+        _ => Err(unknown(format!("there is no job `{job}`"), directory)),
     }
 }
 

@@ -6,6 +6,8 @@
 //!
 //! ```text
 //! Directory --Snapshot--> BodyCache (plain), ViewCache (gzip, parts) --(ETag)--> GET /sd/{job}
+//!          \--Follow--> POST /mads/{job}/v3/... and GET /api/v1/watch/{job}
+//!          \--> files for file_sd
 //!          \--statuses--> /api/v1/..., /-/ready, /            reload <-- POST /-/reload
 //! ```
 //!
@@ -16,11 +18,15 @@ mod body;
 mod conditional;
 mod encoding;
 mod error;
+mod files;
+mod follow;
 mod guard;
 mod health;
 mod index;
 mod jobs;
+mod mads;
 mod metrics;
+mod otel;
 mod reload;
 mod router;
 mod sd;
@@ -28,8 +34,11 @@ mod segments;
 mod server;
 mod state;
 mod views;
+mod watch;
 
+pub use files::{FileFormat, SdFiles, write_files};
 pub use metrics::ServeMetrics;
+pub use otel::{AllocatorSettings, ClientCertificate, OtelFront};
 pub use reload::{ReloadHandle, ReloadRequest, reload_channel};
 pub use router::router;
 pub use server::{ServeLimits, serve, serve_with};

@@ -10,6 +10,11 @@
 //! | `periplus_http_view_cache_bytes` | | bytes of compressed lists and parts of lists that are kept in segments |
 //! | `periplus_http_segments_built_total` | | segments of such lists that were made, since something in them changed |
 //! | `periplus_http_labels_left_out_total` | | labels left out of answers because the reader takes no such names |
+//! | `periplus_mads_polls_waiting` | | long polls that are held |
+//! | `periplus_mads_refused_total` | | answers that a reader refused |
+//! | `periplus_mads_label_collisions_total` | | names of labels that were left out of an assignment, since readers would take them for others |
+//! | `periplus_files_written_total` | | files of targets that were replaced |
+//! | `periplus_files_failures_total` | | files of targets that could not be replaced or removed |
 //!
 //! `route` is the pattern of a route, or `other`: the number of series does not grow with jobs.
 
@@ -32,6 +37,7 @@ use tokio::time::Instant;
 
 use crate::encoding::Encoding;
 use crate::error::ApiError;
+use crate::otel::AllocatorMetrics;
 use crate::state::App;
 
 const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -49,7 +55,23 @@ pub struct ServeMetrics {
     view_bytes: Gauge,
     left_out: Counter,
     segments: Counter,
+    pub(crate) allocator: AllocatorMetrics,
+    mads: MadsMetrics,
+    files_written: Counter,
+    files_failed: Counter,
 }
+
+/// Metrics of long polls.
+#[derive(Clone, Debug, Default)]
+struct MadsMetrics {
+    waiting: Gauge,
+    refused: Counter,
+    collisions: Counter,
+}
+
+/// Counts as waiting until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Waiting(Gauge);
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct RequestLabels {
@@ -81,6 +103,10 @@ impl ServeMetrics {
             view_bytes: Gauge::<i64, _>::default(),
             left_out: Counter::default(),
             segments: Counter::default(),
+            allocator: AllocatorMetrics::register(registry),
+            mads: MadsMetrics::default(),
+            files_written: Counter::default(),
+            files_failed: Counter::default(),
         };
         let Self {
             requests,
@@ -91,6 +117,10 @@ impl ServeMetrics {
             view_bytes,
             left_out,
             segments,
+            allocator: _,
+            mads,
+            files_written,
+            files_failed,
         } = metrics.clone();
         registry.register("periplus_http_requests", "Requests answered", requests);
         registry.register_with_unit(
@@ -131,6 +161,11 @@ impl ServeMetrics {
             "Labels left out of answers because the reader takes no such names",
             left_out,
         );
+        mads.register(registry);
+        let text = "Files of targets that were replaced";
+        registry.register("periplus_files_written", text, files_written);
+        let text = "Files of targets that could not be replaced or removed";
+        registry.register("periplus_files_failures", text, files_failed);
         metrics
     }
 
@@ -142,6 +177,27 @@ impl ServeMetrics {
     pub(crate) fn set_view_bytes(&self, bytes: usize) {
         self.view_bytes
             .set(i64::try_from(bytes).unwrap_or(i64::MAX));
+    }
+
+    pub(crate) fn mads_waiting(&self) -> Waiting {
+        self.mads.waiting.inc();
+        Waiting(self.mads.waiting.clone())
+    }
+
+    pub(crate) fn mads_refused(&self) {
+        self.mads.refused.inc();
+    }
+
+    pub(crate) fn mads_collided(&self, names: usize) {
+        self.mads.collisions.inc_by(names as u64);
+    }
+
+    pub(crate) fn file_written(&self) {
+        self.files_written.inc();
+    }
+
+    pub(crate) fn file_failed(&self) {
+        self.files_failed.inc();
     }
 
     pub(crate) fn segments_built(&self, count: usize) {
@@ -173,8 +229,47 @@ impl ServeMetrics {
     }
 }
 
+// === impl MadsMetrics ===
+
+impl MadsMetrics {
+    fn register(self, registry: &mut Registry) {
+        let Self {
+            waiting,
+            refused,
+            collisions,
+        } = self;
+        registry.register(
+            "periplus_mads_polls_waiting",
+            "Long polls that are held",
+            waiting,
+        );
+        registry.register(
+            "periplus_mads_refused",
+            "Answers that a reader refused",
+            refused,
+        );
+        registry.register(
+            "periplus_mads_label_collisions",
+            "Names of labels that were left out of an assignment, since readers would take them for others",
+            collisions,
+        );
+    }
+}
+
+// === impl Waiting ===
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
+
 /// Counts every request.
-pub(crate) async fn observe(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+pub(crate) async fn observe(
+    State(metrics): State<ServeMetrics>,
+    request: Request,
+    next: Next,
+) -> Response {
     let started = Instant::now();
     let route = match request.extensions().get::<MatchedPath>() {
         Some(path) => path.as_str().replace("{*job}", "{job}"),
@@ -202,7 +297,7 @@ pub(crate) async fn observe(State(app): State<Arc<App>>, request: Request, next:
             .or_else(announced)
             .unwrap_or(0),
     };
-    app.metrics.answered(route, &response, bytes, took);
+    metrics.answered(route, &response, bytes, took);
     let status = response.status().as_u16();
     tracing::debug!(%method, path, status, bytes, ?took, "Answered a request");
     response

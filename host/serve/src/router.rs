@@ -10,7 +10,7 @@ use axum::{Router, middleware};
 
 use crate::error::ApiError;
 use crate::state::{App, ServeState};
-use crate::{api, guard, health, index, metrics, reload, sd};
+use crate::{api, guard, health, index, mads, metrics, reload, sd, watch};
 
 /// The routes of all fronts.
 pub fn router(state: ServeState) -> Router {
@@ -23,6 +23,8 @@ pub fn router(state: ServeState) -> Router {
         .route("/sd", get(sd::without_job))
         .route("/sd/", get(sd::without_job))
         .route("/sd/{*job}", get(sd::targets))
+        .route("/mads/{*job}", post(mads::fetch))
+        .route("/api/v1/watch/{*job}", get(watch::watch))
         .route("/api/v1/targets", get(api::targets::targets))
         .route("/api/v1/explain", get(api::explain::explained))
         .route("/api/v1/scrape_pools", get(api::scrape_pools))
@@ -37,8 +39,10 @@ pub fn router(state: ServeState) -> Router {
         .merge(admin)
         .method_not_allowed_fallback(method_not_allowed)
         .fallback(no_such_path)
+        // After the fallbacks: its errors have a form of their own.
+        .nest("/otel", app.otel.routes())
         .layer(middleware::from_fn_with_state(
-            Arc::clone(&app),
+            app.metrics.clone(),
             metrics::observe,
         ))
         .layer(middleware::map_response(no_sniffing))
@@ -57,7 +61,7 @@ async fn method_not_allowed(request: Request) -> ApiError {
 }
 
 /// Label values are foreign text: a browser must never take an answer for a page by guessing.
-async fn no_sniffing(mut response: Response) -> Response {
+pub(crate) async fn no_sniffing(mut response: Response) -> Response {
     let value = HeaderValue::from_static("nosniff");
     response
         .headers_mut()

@@ -2,6 +2,8 @@
 
 mod query;
 
+pub(crate) use query::watched_view;
+
 use std::sync::Arc;
 
 use axum::body::Body;

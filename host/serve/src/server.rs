@@ -17,11 +17,12 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
+use crate::follow::Stopping;
 use crate::guard::LocalAddress;
 use activity::{Activity, Expired};
 use watched::{GuardedBody, WatchedIo};
@@ -32,7 +33,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 /// Bounds on what readers may do to the host.
 #[derive(Clone, Copy, Debug)]
 pub struct ServeLimits {
-    /// Connections at a time; further ones wait in the system's queue.
+    /// Connections at a time; further ones wait in the system's queue, and idle ones make room.
     pub connections: usize,
     /// From the first byte of a request's head to its last; also from the connection to its first
     /// request.
@@ -53,13 +54,20 @@ pub struct ServeLimits {
     pub streams: u32,
 }
 
+/// What a request is answered with.
+struct Connection {
+    router: Router,
+    local: SocketAddr,
+    stop: CancellationToken,
+}
+
 // === impl ServeLimits ===
 
 impl Default for ServeLimits {
     /// Generous to Prometheus, which asks once a minute over a connection that it keeps.
     fn default() -> Self {
         Self {
-            connections: 1024,
+            connections: 4096,
             head: Duration::from_secs(10),
             idle: Duration::from_mins(5),
             head_bytes: 32 << 10,
@@ -87,18 +95,20 @@ pub async fn serve_with(
 ) {
     let slots = Arc::new(Semaphore::new(limits.connections));
     let connections = TaskTracker::new();
+    let crowded = watch::Sender::new(false);
     loop {
         let slot = tokio::select! {
             () = stop.cancelled() => break,
-            slot = Arc::clone(&slots).acquire_owned() => slot,
+            slot = slot(&slots, limits.connections, &crowded) => slot,
         };
         let stream = tokio::select! {
             () = stop.cancelled() => break,
             stream = accept(&listener) => stream,
         };
         let (router, stop) = (router.clone(), stop.clone());
+        let activity = Arc::new(Activity::new(limits, crowded.subscribe()));
         connections.spawn(async move {
-            connection(stream, router, stop, limits).await;
+            connection(stream, router, stop, activity).await;
             drop(slot);
         });
     }
@@ -106,6 +116,31 @@ pub async fn serve_with(
     connections.close();
     // Each connection bounds its own end.
     connections.wait().await;
+}
+
+/// A place for one more connection. When there is none, readers that ask for nothing lose theirs
+/// until a tenth is free again.
+async fn slot(
+    slots: &Arc<Semaphore>,
+    all: usize,
+    crowded: &watch::Sender<bool>,
+) -> Result<OwnedSemaphorePermit, AcquireError> {
+    let slot = match Arc::clone(slots).try_acquire_owned() {
+        Ok(slot) => slot,
+        Err(_) => {
+            if !crowded.send_replace(true) {
+                tracing::warn!(
+                    connections = all,
+                    "All connections are taken, so idle ones are closed"
+                );
+            }
+            Arc::clone(slots).acquire_owned().await?
+        }
+    };
+    if slots.available_permits() > all / 10 {
+        crowded.send_if_modified(std::mem::take);
+    }
+    Ok(slot)
 }
 
 /// The next connection. A failure is of that connection or passes: never the end of the listener.
@@ -134,18 +169,26 @@ async fn connection(
     stream: TcpStream,
     router: Router,
     stop: CancellationToken,
-    limits: ServeLimits,
+    activity: Arc<Activity>,
 ) {
+    let limits = activity.limits();
     let (Ok(local), Ok(peer)) = (stream.local_addr(), stream.peer_addr()) else {
         return;
     };
     // Answers are written whole; waiting for more would only delay the last packet.
     let _ = stream.set_nodelay(true);
-    let activity = Arc::new(Activity::new(limits));
     let io = TokioIo::new(WatchedIo::new(stream, Arc::clone(&activity)));
     let service = {
         let activity = Arc::clone(&activity);
-        service_fn(move |request| answer(request, router.clone(), local, Arc::clone(&activity)))
+        let stop = stop.clone();
+        service_fn(move |request| {
+            let connection = Connection {
+                router: router.clone(),
+                local,
+                stop: stop.clone(),
+            };
+            answer(request, connection, Arc::clone(&activity))
+        })
     };
     let builder = builder(limits);
     let mut connection = pin!(builder.serve_connection(io, service));
@@ -193,13 +236,19 @@ fn builder(limits: ServeLimits) -> Builder<TokioExecutor> {
 
 async fn answer(
     request: hyper::Request<Incoming>,
-    router: Router,
-    local: SocketAddr,
+    connection: Connection,
     activity: Arc<Activity>,
 ) -> Result<hyper::Response<GuardedBody>, std::convert::Infallible> {
     let under_way = activity.begin();
     let mut request: Request = request.map(Body::new);
-    request.extensions_mut().insert(LocalAddress(local));
+    let Connection {
+        router,
+        local,
+        stop,
+    } = connection;
+    let extensions = request.extensions_mut();
+    extensions.insert(LocalAddress(local));
+    extensions.insert(Stopping(stop));
     let response = router.oneshot(request).await?;
     Ok(response.map(|body| GuardedBody::new(body, under_way)))
 }

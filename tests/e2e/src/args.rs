@@ -36,6 +36,14 @@ pub(crate) enum Command {
         #[command(flatten)]
         common: Common,
     },
+    /// Prove that a stock Prometheus follows each front, and print how long a change takes to show
+    Fronts {
+        #[command(flatten)]
+        common: Common,
+        /// How many changes are timed, 8 s apart
+        #[arg(long, default_value_t = 5)]
+        changes: usize,
+    },
     /// Print a random history as a script; the same arguments always print the same
     Script {
         /// The role that it is about

@@ -15,6 +15,7 @@
 pub mod compare;
 pub mod facts;
 pub mod forgive;
+pub mod fronts;
 pub mod generate;
 pub mod history;
 pub mod isolate;

@@ -14,7 +14,7 @@ use periplus_e2e::isolate::{self, Isolation};
 use periplus_e2e::proxy::Mischief;
 use periplus_e2e::runner::{self, Setup};
 use periplus_e2e::script::Script;
-use periplus_e2e::{generate, rbac, rehearse, say, selftest};
+use periplus_e2e::{fronts, generate, rbac, rehearse, say, selftest};
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
@@ -115,6 +115,13 @@ async fn run(arguments: Arguments) -> anyhow::Result<bool> {
                     say(&format!("\n{line}"));
                 }
                 Ok(failed.is_empty())
+            })
+            .await
+        }
+        Command::Fronts { common, changes } => {
+            in_directory(&common, async |setup| {
+                fronts::run(&setup, changes).await?;
+                Ok(true)
             })
             .await
         }

@@ -76,7 +76,7 @@ const OWN_LABEL: &str = "__meta_url";
 // === impl Prometheus ===
 
 impl Prometheus {
-    /// Starts a server with this configuration.
+    /// Starts a server with this configuration, which looks at its discovery ten times a second.
     pub async fn start(
         side: Side,
         program: &Path,
@@ -84,9 +84,22 @@ impl Prometheus {
         port: u16,
         config: &str,
     ) -> anyhow::Result<Self> {
+        let often = ["--scrape.discovery-reload-interval=100ms"];
+        Self::start_with(side, program, directory, port, config, &often).await
+    }
+
+    /// Starts a server with this configuration and further flags.
+    pub async fn start_with(
+        side: Side,
+        program: &Path,
+        directory: &Path,
+        port: u16,
+        config: &str,
+        further: &[&str],
+    ) -> anyhow::Result<Self> {
         let file = directory.join(format!("prometheus-{}.yml", side.name()));
         std::fs::write(&file, config)?;
-        let flags = [
+        let mut flags = vec![
             format!("--config.file={}", file.display()),
             format!(
                 "--storage.tsdb.path={}",
@@ -94,10 +107,10 @@ impl Prometheus {
             ),
             format!("--web.listen-address=127.0.0.1:{port}"),
             "--web.enable-lifecycle".to_owned(),
-            "--scrape.discovery-reload-interval=100ms".to_owned(),
             "--storage.tsdb.retention.time=1h".to_owned(),
             "--log.level=warn".to_owned(),
         ];
+        flags.extend(further.iter().map(|flag| (*flag).to_owned()));
         let name = format!("prometheus-{}", side.name());
         let process = Process::start(&name, program, &flags, directory)?;
         let client = Client::builder()

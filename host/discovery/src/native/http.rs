@@ -14,6 +14,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use self::fetch::{Answer, FetchError, Fetcher};
+pub(super) use self::list::read as read_list;
 use self::schedule::Schedule;
 use crate::discoverer::Discoverer;
 use crate::metrics::{DiscoveryMetrics, MechanismLabel};

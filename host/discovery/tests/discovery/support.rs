@@ -306,6 +306,7 @@ pub(crate) fn config(jobs: Vec<Job>) -> Arc<Config> {
         jobs,
         plugins: Vec::new(),
         clusters: Vec::new(),
+        target_allocator: None,
     })
 }
 
@@ -329,6 +330,7 @@ pub(crate) fn job(name: &str, sections: Vec<Section>) -> Job {
         relabel_rules: Vec::new(),
         name_scheme: NameScheme::Utf8,
         verbatim: json!({ "job_name": name }),
+        inherited: Arc::default(),
     }
 }
 

@@ -11,6 +11,30 @@ const MOST_SELECTORS: usize = 32;
 /// The view that the query asks for. A parameter that is not understood is refused: to serve all
 /// targets to one who asked for a part of them would be worse.
 pub(super) fn view(query: Option<&str>) -> Result<View, ApiError> {
+    let known = "there are `stage`, `shard`, `match` and `names`";
+    parse(query, known, |_, _| false)
+}
+
+/// Like [`view`], for a stream that may go on from a version.
+pub(crate) fn watched_view(query: Option<&str>) -> Result<(View, Option<String>), ApiError> {
+    let known = "there are `stage`, `shard`, `match`, `names` and `from`";
+    let mut from = None;
+    let view = parse(query, known, |name, value| {
+        let is_from = name == "from";
+        if is_from {
+            from = Some(value.to_owned());
+        }
+        is_from
+    })?;
+    Ok((view, from))
+}
+
+/// Reads the parameters of a view; `further` takes those that are none.
+fn parse(
+    query: Option<&str>,
+    known: &str,
+    mut further: impl FnMut(&str, &str) -> bool,
+) -> Result<View, ApiError> {
     let (mut stage, mut shard, mut names) = (None, None, None);
     let mut selectors = Vec::new();
     for (name, value) in url::form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
@@ -27,8 +51,8 @@ pub(super) fn view(query: Option<&str>) -> Result<View, ApiError> {
                 let parsed = parsed.map_err(|error| ApiError::bad_data(error.to_string()))?;
                 selectors.push(parsed);
             }
+            _ if further(&name, &value) => {}
             _ => {
-                let known = "there are `stage`, `shard`, `match` and `names`";
                 let message = format!("unknown parameter `{name}`; {known}");
                 return Err(ApiError::bad_data(message));
             }

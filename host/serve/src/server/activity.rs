@@ -1,7 +1,10 @@
 //! What happens on one connection, and when that is too little.
 
+use std::future::pending;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
+use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
 use super::ServeLimits;
@@ -10,6 +13,8 @@ use super::ServeLimits;
 #[derive(Debug)]
 pub(super) struct Activity {
     limits: ServeLimits,
+    /// Whether others wait for a connection.
+    crowded: watch::Receiver<bool>,
     state: Mutex<State>,
 }
 
@@ -50,7 +55,7 @@ pub(super) struct UnderWay(Arc<Activity>);
 // === impl Activity ===
 
 impl Activity {
-    pub(super) fn new(limits: ServeLimits) -> Self {
+    pub(super) fn new(limits: ServeLimits, crowded: watch::Receiver<bool>) -> Self {
         let now = Instant::now();
         let state = State {
             last: now,
@@ -61,8 +66,13 @@ impl Activity {
         };
         Self {
             limits,
+            crowded,
             state: Mutex::new(state),
         }
+    }
+
+    pub(super) fn limits(&self) -> ServeLimits {
+        self.limits
     }
 
     /// A request arrived.
@@ -105,24 +115,50 @@ impl Activity {
 
     /// Returns when the connection is to be closed.
     pub(super) async fn expired(&self) -> Expired {
+        let mut crowded = self.crowded.clone();
         loop {
             let now = Instant::now();
-            let (deadline, expired) = self.lock().deadline(now, &self.limits);
+            let limits = self.limits.when(*crowded.borrow_and_update());
+            let (deadline, expired) = self.lock().deadline(now, &limits);
             if deadline <= now {
                 return expired;
             }
             // Events may bring the deadline nearer, but never nearer than the shortest limit.
-            let shortest = self
-                .limits
-                .head
-                .min(self.limits.stall)
-                .min(self.limits.idle);
-            sleep_until(deadline.min(now + shortest)).await;
+            let shortest = limits.head.min(limits.stall).min(limits.idle);
+            let turned = async {
+                if crowded.changed().await.is_err() {
+                    // The listener has ended, and takes nobody new.
+                    pending::<()>().await;
+                }
+            };
+            tokio::select! {
+                () = sleep_until(deadline.min(now + shortest)) => {}
+                () = turned => {}
+            }
         }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+// === impl ServeLimits ===
+
+impl ServeLimits {
+    /// Between two requests, and for a head, while others wait for a connection.
+    const CROWDED: Duration = Duration::from_secs(2);
+
+    /// The limits while others wait for a connection, or not.
+    fn when(self, is_crowded: bool) -> Self {
+        if !is_crowded {
+            return self;
+        }
+        Self {
+            head: self.head.min(Self::CROWDED),
+            idle: self.idle.min(Self::CROWDED),
+            ..self
+        }
     }
 }
 
@@ -168,21 +204,24 @@ impl Drop for UnderWay {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     const SECOND: Duration = Duration::from_secs(1);
 
     fn activity() -> Arc<Activity> {
-        Arc::new(Activity::new(ServeLimits {
+        activity_when(watch::channel(false).1)
+    }
+
+    fn activity_when(crowded: watch::Receiver<bool>) -> Arc<Activity> {
+        let limits = ServeLimits {
             head: 10 * SECOND,
             idle: 100 * SECOND,
             busy: 300 * SECOND,
             stall: 30 * SECOND,
             stall_bytes: 1000,
             ..ServeLimits::default()
-        }))
+        };
+        Arc::new(Activity::new(limits, crowded))
     }
 
     /// When and how the connection expires, if nothing happens any more.
@@ -195,6 +234,26 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn silent_connection_has_the_time_of_a_head() {
         assert_eq!(remaining(&activity()).await, (10, Expired::Idle));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn idle_connection_makes_room_and_a_busy_one_stays() {
+        let crowded = watch::Sender::new(false);
+        let (idle, busy) = (
+            activity_when(crowded.subscribe()),
+            activity_when(crowded.subscribe()),
+        );
+        drop(idle.begin());
+        let _request = busy.begin();
+        tokio::time::advance(SECOND).await;
+        let start = Instant::now();
+        let turn = async {
+            tokio::time::sleep(5 * SECOND).await;
+            crowded.send_replace(true);
+        };
+        let (expired, ()) = tokio::join!(idle.expired(), turn);
+        assert_eq!((expired, start.elapsed()), (Expired::Idle, 5 * SECOND));
+        assert_eq!(remaining(&busy).await, (294, Expired::Stalled));
     }
 
     #[tokio::test(start_paused = true)]

@@ -124,6 +124,46 @@ fn held() -> (Router, mpsc::Receiver<()>, CancellationToken) {
 }
 
 #[tokio::test]
+async fn stop_answers_long_polls_at_once() {
+    let host = Host::start();
+    host.serve(job("pods", &[]), &[group("a", &[("10.0.0.1:80", "east")])])
+        .await;
+    let version = {
+        let path = "/mads/pods/v3/discovery:monitoringassignments";
+        let request = axum::http::Request::post(path).body(axum::body::Body::from("{}"));
+        let response = tower::ServiceExt::oneshot(host.router.clone(), request.unwrap()).await;
+        let body = axum::body::to_bytes(response.unwrap().into_body(), 1 << 20).await;
+        let body: serde_json::Value = serde_json::from_slice(&body.unwrap()).unwrap();
+        body["version_info"].as_str().unwrap().to_owned()
+    };
+    let server = start(host.router.clone(), ServeLimits::default()).await;
+    let mut poll = server.connect().await;
+    let body = format!("{{\"version_info\":\"{version}\"}}");
+    let head = "POST /mads/pods/v3/discovery:monitoringassignments?fetch-timeout=4m HTTP/1.1";
+    let length = body.len();
+    send(
+        &mut poll,
+        &format!("{head}\r\nhost: x\r\ncontent-length: {length}\r\n\r\n{body}"),
+    )
+    .await;
+    let is_held = async || {
+        let metrics = host.get("/metrics").await;
+        metrics.text().contains("periplus_mads_polls_waiting 1\n")
+    };
+    let deadline = tokio::time::Instant::now() + PATIENCE;
+    while !is_held().await {
+        assert!(tokio::time::Instant::now() < deadline, "never held");
+        tokio::task::yield_now().await;
+    }
+    let stopped = std::time::Instant::now();
+    server.stop.cancel();
+    let answer = read_all(&mut poll).await;
+    assert!(answer.starts_with("HTTP/1.1 304 "), "{answer}");
+    server.ended().await;
+    assert!(stopped.elapsed() < ServeLimits::default().drain);
+}
+
+#[tokio::test]
 async fn stop_finishes_what_is_under_way_and_takes_nothing_new() {
     let (router, mut arrivals, go) = held();
     let server = start(router, ServeLimits::default()).await;
@@ -259,5 +299,79 @@ async fn connections_beyond_the_limit_wait_for_their_turn() {
     assert!(read_all(&mut first).await.ends_with("done"));
     assert!(read_all(&mut second).await.ends_with("done"));
     server.stop.cancel();
+    server.ended().await;
+}
+
+#[tokio::test]
+async fn idle_connections_do_not_lock_others_out() {
+    let host = Host::start();
+    host.serve(job("pods", &[]), &[group("a", &[("10.0.0.1:80", "east")])])
+        .await;
+    let limits = ServeLimits {
+        connections: 50,
+        ..ServeLimits::default()
+    };
+    let server = start(host.router.clone(), limits).await;
+    let mut idle = Vec::new();
+    for index in 0..150 {
+        let mut stream = server.connect().await;
+        if index % 2 == 0 {
+            // Some have asked before, as readers that keep their connection.
+            send(&mut stream, "GET /-/healthy HTTP/1.1\r\nhost: x\r\n\r\n").await;
+        }
+        idle.push(stream);
+    }
+    let mut stream = server.connect().await;
+    send(
+        &mut stream,
+        "GET /sd/pods HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n",
+    )
+    .await;
+    let answer = tokio::time::timeout(Duration::from_mins(1), async {
+        let mut bytes = Vec::new();
+        stream.read_to_end(&mut bytes).await.unwrap();
+        String::from_utf8_lossy(&bytes).into_owned()
+    });
+    let answer = answer.await.expect("never answered");
+    assert!(answer.starts_with("HTTP/1.1 200 OK"), "{answer}");
+    drop(idle);
+    server.stop.cancel();
+    server.ended().await;
+}
+
+#[tokio::test]
+async fn stream_ends_with_the_listener_and_a_dead_reader_with_its_patience() {
+    let host = Host::start();
+    let zone = "x".repeat(2000);
+    let groups: Vec<_> = (0..4000)
+        .map(|n| group(&format!("{n:04}"), &[(&format!("10.0.0.1:{n}"), &zone)]))
+        .collect();
+    host.serve(job("pods", &[]), &groups).await;
+    let limits = ServeLimits {
+        stall: Duration::from_millis(300),
+        ..ServeLimits::default()
+    };
+    let server = start(host.router.clone(), limits).await;
+    let request = "GET /api/v1/watch/pods?stage=discovered HTTP/1.1\r\nhost: x\r\n\r\n";
+    // It takes nothing of eight megabytes.
+    let mut dead = server.connect().await;
+    send(&mut dead, request).await;
+    let mut live = server.connect().await;
+    send(&mut live, request).await;
+    let mut taken = String::new();
+    let mut buffer = vec![0; 1 << 16];
+    while !taken.contains("\"version\"") {
+        let count = tokio::time::timeout(PATIENCE, live.read(&mut buffer)).await;
+        let count = count.unwrap().unwrap();
+        assert_ne!(count, 0, "cut off");
+        taken = taken.split_off(taken.len().saturating_sub(100));
+        taken.push_str(&String::from_utf8_lossy(&buffer[..count]));
+    }
+    tokio::time::sleep(4 * limits.stall).await;
+    // What the system had taken for it comes, and then the end.
+    let cut = read_all(&mut dead).await;
+    assert!(!cut.contains("\"version\""), "it was sent everything");
+    server.stop.cancel();
+    read_all(&mut live).await;
     server.ended().await;
 }

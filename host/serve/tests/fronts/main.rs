@@ -8,11 +8,15 @@
 mod api;
 mod conditional;
 mod explain;
+mod files;
 mod gzip;
 mod health;
 mod listener;
 mod lists;
+mod mads;
 mod metrics;
+mod otel;
 mod parts;
 mod reload;
 mod support;
+mod watch;

@@ -296,7 +296,7 @@ async fn segments_give_the_same_bytes_whatever_happened_before() {
         "/sd/pods?names=legacy&stage=transformed",
     ];
     let mut state = 7;
-    for round in 0..60 {
+    for round in 0..25 {
         for _ in 0..=draw(&mut state, 4) {
             let source = format!("{:05}", draw(&mut state, 700));
             let count = [0, 1, 1, 2, 200][draw(&mut state, 5) as usize];

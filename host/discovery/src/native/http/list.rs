@@ -12,7 +12,7 @@ use serde::{Deserialize, Deserializer};
 
 /// Why a body is no list of target groups.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum ListError {
+pub(in crate::native) enum ListError {
     #[error("the body is no list of target groups: {0}")]
     Json(#[from] serde_json::Error),
     #[error("nil target group item found")]
@@ -29,7 +29,7 @@ struct Written {
 }
 
 /// Reads a body. Groups are named after `url` and their place, and carry it as `__meta_url`.
-pub(super) fn read(body: &[u8], url: &str) -> Result<Vec<Arc<TargetGroup>>, ListError> {
+pub(in crate::native) fn read(body: &[u8], url: &str) -> Result<Vec<Arc<TargetGroup>>, ListError> {
     let text = as_utf8(body);
     let written: Option<Vec<Option<Written>>> = serde_json::from_str(&text)?;
     let written = written.unwrap_or_default().into_iter().enumerate();
