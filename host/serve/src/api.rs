@@ -65,6 +65,9 @@ pub(crate) struct JobStatus {
     /// When targets were last good that come from disk and are not confirmed.
     #[serde(rename = "staleSince")]
     pub(crate) stale_since: Option<String>,
+    /// Since when an operator holds the targets as they are.
+    #[serde(rename = "frozenSince")]
+    pub(crate) frozen_since: Option<String>,
     pub(crate) version: String,
     pub(crate) groups: usize,
     pub(crate) discovered: usize,
@@ -88,6 +91,9 @@ impl JobStatus {
             stale_since: snapshot
                 .stale
                 .map(|stale| humantime::format_rfc3339_seconds(stale.since).to_string()),
+            frozen_since: snapshot
+                .frozen
+                .map(|since| humantime::format_rfc3339_seconds(since).to_string()),
             version: snapshot.version.to_string(),
             groups: snapshot.groups.len(),
             discovered: 0,

@@ -10,12 +10,13 @@ use axum::{Router, middleware};
 
 use crate::error::ApiError;
 use crate::state::{App, ServeState};
-use crate::{api, guard, health, index, mads, metrics, reload, sd, watch};
+use crate::{api, freeze, guard, health, index, mads, metrics, reload, sd, watch};
 
 /// The routes of all fronts.
 pub fn router(state: ServeState) -> Router {
     let app = Arc::new(App::new(state));
     let admin = Router::new()
+        .route("/api/v1/jobs/{*action}", post(freeze::job))
         .route("/-/reload", post(reload::reload).put(reload::reload))
         .route_layer(middleware::from_fn(guard::check_origin));
     Router::new()

@@ -156,6 +156,7 @@ impl Manager {
                 JobHandle {
                     name: name.as_str().into(),
                     snapshots,
+                    publisher: Arc::clone(&state.publisher),
                 },
             )
         });
