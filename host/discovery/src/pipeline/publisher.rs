@@ -26,8 +26,14 @@ struct State {
     current: Option<u64>,
     /// In ascending order: the one that is served, if any, and the one that shall be, if another.
     alive: Vec<Alive>,
-    /// What is served stays as it is until it is asked to go on; the newest snapshot waits here.
-    frozen: Option<Option<Arc<Snapshot>>>,
+    /// What is served stays as it is until it is asked to go on.
+    frozen: Option<Frozen>,
+}
+
+/// What waits for a frozen job to go on.
+#[derive(Debug, Default)]
+struct Frozen {
+    newest: Option<Arc<Snapshot>>,
 }
 
 #[derive(Debug)]
@@ -105,7 +111,7 @@ impl Publisher {
         let mut snapshot = Snapshot::with_sums(job, true, missing, groups, sums);
         snapshot.stale = stale;
         match &mut state.frozen {
-            Some(withheld) => *withheld = Some(Arc::new(snapshot)),
+            Some(frozen) => frozen.newest = Some(Arc::new(snapshot)),
             None => {
                 self.snapshots.send_replace(Arc::new(snapshot));
                 count();
@@ -141,7 +147,7 @@ impl Publisher {
             return false;
         }
         if state.frozen.is_none() {
-            state.frozen = Some(None);
+            state.frozen = Some(Frozen::default());
             self.set_frozen(Some(SystemTime::now()));
         }
         true
@@ -150,8 +156,10 @@ impl Publisher {
     /// Goes on with what is known by now.
     pub(crate) fn thaw(&self) {
         match self.lock().frozen.take() {
-            Some(Some(withheld)) => _ = self.snapshots.send_replace(withheld),
-            Some(None) => self.set_frozen(None),
+            Some(Frozen {
+                newest: Some(newest),
+            }) => _ = self.snapshots.send_replace(newest),
+            Some(Frozen { newest: None }) => self.set_frozen(None),
             None => {}
         }
     }
