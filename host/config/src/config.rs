@@ -8,6 +8,7 @@ use periplus_core::name::NameScheme;
 use periplus_core::relabel::Rule;
 use periplus_core::target::ScrapeDefaults;
 
+use crate::allocator::TargetAllocator;
 use crate::kubernetes::ClusterEntry;
 use crate::plugin::{PluginConfig, TransformerConfig};
 use crate::section::Section;
@@ -23,6 +24,8 @@ pub struct Config {
     pub plugins: Vec<PluginConfig>,
     /// The clusters that sections may name, in the order of the file.
     pub clusters: Vec<ClusterEntry>,
+    /// How OpenTelemetry collectors share the targets; none if they are not served.
+    pub target_allocator: Option<TargetAllocator>,
 }
 
 /// One scrape configuration: what feeds it and what happens to its targets.
@@ -44,6 +47,8 @@ pub struct Job {
     pub name_scheme: NameScheme,
     /// The job as written, for fronts that hand it on. It holds secrets.
     pub verbatim: serde_json::Value,
+    /// What `global` sets of the settings that jobs inherit, as written; one for all jobs.
+    pub inherited: Arc<serde_json::Map<String, serde_json::Value>>,
 }
 
 /// Which scrape settings our file sets, globally or in the job. What it does not set is the

@@ -4,6 +4,7 @@
 //! order of upstream's checks; where a structure has an error in its shape, checks that build on
 //! that shape are left out.
 
+mod allocator;
 mod clusters;
 mod document;
 mod global;

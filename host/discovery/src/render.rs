@@ -13,7 +13,7 @@ use crate::group::{GroupResult, Stage};
 use crate::targets::Copies;
 use crate::view::{Names, View};
 
-const ADDRESS: &str = "__address__";
+pub(crate) const ADDRESS: &str = "__address__";
 
 /// What the final stage leaves out: scrape settings that neither our file nor a rule sets, so that
 /// the scraper's own stand.
@@ -182,7 +182,11 @@ fn objects<'a, L: Iterator<Item = (&'a str, &'a str)>>(
 }
 
 /// One target. A label without a name would make the reader refuse the whole list: left out.
-fn object<'a>(json: &mut Vec<u8>, address: &str, labels: impl Iterator<Item = (&'a str, &'a str)>) {
+pub(crate) fn object<'a>(
+    json: &mut Vec<u8>,
+    address: &str,
+    labels: impl Iterator<Item = (&'a str, &'a str)>,
+) {
     json.extend_from_slice(br#"{"targets":["#);
     string(json, address);
     json.extend_from_slice(br#"],"labels":{"#);

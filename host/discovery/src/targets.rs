@@ -12,7 +12,7 @@ use periplus_core::{LabelSet, TargetGroup};
 
 use crate::discovered::Discovered;
 use crate::group::{GroupKey, GroupResult, Stage, discovered_address};
-use crate::render::FinalForm;
+use crate::render::{self, FinalForm};
 use crate::snapshot::Snapshot;
 
 /// A target at one stage.
@@ -22,6 +22,8 @@ pub struct StagedTarget<'a> {
     form: Option<&'a FinalForm>,
     rows: &'a Rows<'a>,
     row: u32,
+    index: usize,
+    is_active: bool,
 }
 
 /// The discovered rows of a group, which is derived when the first of them is looked at: its final
@@ -92,6 +94,8 @@ impl GroupResult {
                 form,
                 rows,
                 row: target.row,
+                index,
+                is_active: matches!(target.outcome, Outcome::Active(_)),
             });
         }
     }
@@ -116,8 +120,18 @@ impl GroupResult {
                 form: None,
                 rows,
                 row: row as u32,
+                index: row,
+                is_active: true,
             });
         }
+    }
+
+    /// Appends a target after the transformers to `json`, as an `http_sd` object. `group` is the
+    /// result's own, so that it is made once for all its targets.
+    pub fn write_transformed(&self, group: &TargetGroup, index: usize, json: &mut Vec<u8>) {
+        let labels = self.transformed(group, index);
+        let address = labels.get(render::ADDRESS).unwrap_or_default();
+        render::object(json, address, labels.iter());
     }
 
     /// The discovered rows that became nothing but copies; empty if there is none.
@@ -178,5 +192,15 @@ impl StagedTarget<'_> {
     /// assigned to a shard or collector by. Empty if the provider gave none.
     pub fn shard_key(&self) -> &str {
         discovered_address(self.rows.group(), self.row as usize)
+    }
+
+    /// Its place among the targets of its group at this stage; at the final one among those before.
+    pub fn index(&self) -> usize {
+        self.index
+    }
+
+    /// Whether relabeling leaves it to be scraped; of the discovered stage that is not known, and true.
+    pub fn is_active(&self) -> bool {
+        self.is_active
     }
 }

@@ -5,13 +5,14 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use periplus_config::TargetAllocator;
 use periplus_discovery::ManagerHandle;
 use periplus_plugin::PluginHost;
 use periplus_serve::ReloadRequest;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
@@ -25,6 +26,8 @@ pub(crate) struct Reloader {
     pub(crate) plugins: Arc<PluginHost>,
     pub(crate) manager: ManagerHandle,
     pub(crate) metrics: ReloadMetrics,
+    /// Takes how collectors share targets, for the front that tells them.
+    pub(crate) allocator: watch::Sender<Option<Arc<TargetAllocator>>>,
 }
 
 /// How the last reload ended, under Prometheus' names.
@@ -52,7 +55,9 @@ impl Reloader {
             warn!(%warning, "Configuration warning");
         }
         self.plugins.activate();
+        let allocator = checked.config.target_allocator.clone().map(Arc::new);
         let report = self.manager.apply(checked.config).await;
+        self.allocator.send_replace(allocator);
         for (key_path, reason) in &report.failed_sections {
             error!(section = %key_path, %reason, "Cannot start a section; its job keeps what it has");
         }

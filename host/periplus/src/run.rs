@@ -1,25 +1,25 @@
 //! `periplus run`: the parts started, joined and stopped in order.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use anyhow::{Context, bail};
-use periplus_discovery::{DiscoveryMetrics, Manager, ManagerHandle, ManagerOptions, StateDir};
-use periplus_kubernetes::{KubernetesMechanism, KubernetesMetrics, KubernetesOptions};
-use periplus_plugin::PluginHost;
+use periplus_discovery::ManagerHandle;
 use periplus_serve::{
-    About, SdFiles, ServeMetrics, ServeState, reload_channel, router, serve_with, write_files,
+    About, OtelFront, SdFiles, ServeMetrics, ServeState, reload_channel, router, serve, serve_with,
+    write_files,
 };
 use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use crate::args::RunArgs;
-use crate::load;
-use crate::mechanisms::AllMechanisms;
+use crate::discovery::{Discovery, discovery};
 use crate::open_files;
 use crate::reload::{ReloadMetrics, Reloader};
 
@@ -27,53 +27,50 @@ use crate::reload::{ReloadMetrics, Reloader};
 pub(crate) async fn run(args: RunArgs) -> anyhow::Result<()> {
     let started = SystemTime::now();
     // First of all, so that a port in use is said before anything else is started.
-    let listener = TcpListener::bind(args.listen)
-        .await
-        .with_context(|| format!("failed to listen on `{}`", args.listen))?;
+    let listener = listen(args.listen).await?;
+    let otel_listener = match args.otel_listen {
+        Some(address) => Some(listen(address).await?),
+        None => None,
+    };
 
     let files = args.sd_files.files();
     files.as_ref().map(prepare).transpose()?;
 
     let mut registry = Registry::default();
-    let discovery = DiscoveryMetrics::register(&mut registry);
-    let kubernetes = KubernetesMetrics::register(&mut registry);
+    let Discovery {
+        manager,
+        handle,
+        plugins,
+    } = discovery(&args, &mut registry)?;
     let serve_metrics = ServeMetrics::register(&mut registry);
     let reload_metrics = ReloadMetrics::register(&mut registry);
-    let plugins = PluginHost::new(load::plugin_options(&args.load))
-        .context("failed to prepare the plugin host")?;
-    plugins.metrics().register(&mut registry);
-
-    let mechanisms = AllMechanisms {
-        metrics: discovery.clone(),
-        kubernetes: KubernetesMechanism::new(KubernetesOptions {
-            metrics: kubernetes,
-            ..KubernetesOptions::default()
-        }),
-        plugins: Arc::clone(&plugins),
-    };
-    let options = ManagerOptions {
-        metrics: discovery,
-        state: state_dir(&args)?,
-    };
-    let (manager, handle) = Manager::new(Arc::new(mechanisms), options);
     let (reload, requests) = reload_channel();
 
     let stop = CancellationToken::new();
     let mut vital: JoinSet<(&'static str, anyhow::Result<()>)> = JoinSet::new();
     vital.spawn(named("manager", async_ok(manager.run(stop.clone()))));
 
+    let (allocator, settings) = watch::channel(None);
     let reloader = Reloader {
         config: args.config.clone(),
         load: args.load.clone(),
         plugins: Arc::clone(&plugins),
         manager: handle.clone(),
         metrics: reload_metrics,
+        allocator,
     };
     if let Err(errors) = reloader.reload().await {
         bail!("the configuration is not valid:\n{errors}");
     }
     vital.spawn(named("reloader", reloader.run(requests, stop.clone())));
 
+    let otel = OtelFront::start(handle.clone(), settings, serve_metrics.clone());
+    if let Some(listener) = otel_listener {
+        let address = local_address(&listener)?;
+        info!(%address, "Serving collectors");
+        let collectors = serve(listener, otel.router(), stop.clone());
+        vital.spawn(named("collectors' front", async_ok(collectors)));
+    }
     if let Some(files) = files {
         let files = write_files(handle.clone(), files, serve_metrics.clone(), stop.clone());
         vital.spawn(named("files", async_ok(files)));
@@ -88,6 +85,7 @@ pub(crate) async fn run(args: RunArgs) -> anyhow::Result<()> {
         ready_timeout: args.ready_timeout,
         removed_grace: args.removed_grace,
         body_cache_bytes: ServeState::DEFAULT_BODY_CACHE_BYTES,
+        otel,
         about: About {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             started,
@@ -102,13 +100,11 @@ pub(crate) async fn run(args: RunArgs) -> anyhow::Result<()> {
     let ended = wait_for_end(&mut vital).await?;
     stop.cancel();
     drain(vital).await;
-    match ended {
-        None => Ok(()),
-        Some((name, outcome)) => {
-            outcome.with_context(|| format!("the {name} failed"))?;
-            bail!("the {name} ended by itself, so the host stops")
-        }
-    }
+    let Some((name, outcome)) = ended else {
+        return Ok(());
+    };
+    outcome.with_context(|| format!("the {name} failed"))?;
+    bail!("the {name} ended by itself, so the host stops")
 }
 
 /// Finds out whether files can be written, before anything is started.
@@ -119,25 +115,26 @@ fn prepare(files: &SdFiles) -> anyhow::Result<()> {
     })
 }
 
-/// The folder of last known good states, if there shall be one.
-fn state_dir(args: &RunArgs) -> anyhow::Result<Option<Arc<StateDir>>> {
-    let Some(path) = &args.state_dir else {
-        return Ok(None);
-    };
-    let state = StateDir::open(path, args.max_stale_age)
-        .with_context(|| format!("failed to open `--state-dir {}`", path.display()))?;
-    Ok(Some(Arc::new(state)))
+async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    let listener = TcpListener::bind(address).await;
+    listener.with_context(|| format!("failed to listen on `{address}`"))
+}
+
+/// Where a listener listens; warns of readers from elsewhere.
+fn local_address(listener: &TcpListener) -> anyhow::Result<SocketAddr> {
+    let address = listener
+        .local_addr()
+        .context("failed to read the listener's address")?;
+    if !address.ip().is_loopback() {
+        warn!(%address, "Listening beyond loopback: whoever reaches this address reads every label");
+    }
+    Ok(address)
 }
 
 /// Says where to read, once; on the standard error, with the log.
 fn announce(listener: &TcpListener, args: &RunArgs, manager: &ManagerHandle) -> anyhow::Result<()> {
-    let address = listener
-        .local_addr()
-        .context("failed to read the listener's address")?;
+    let address = local_address(listener)?;
     let jobs = manager.directory().borrow().jobs.len();
-    if !address.ip().is_loopback() {
-        warn!(%address, "Listening beyond loopback: whoever reaches this address reads every label");
-    }
     info!(%address, jobs, config = %args.config.display(), "Serving");
     Ok(())
 }

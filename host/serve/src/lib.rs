@@ -26,6 +26,7 @@ mod index;
 mod jobs;
 mod mads;
 mod metrics;
+mod otel;
 mod reload;
 mod router;
 mod sd;
@@ -37,6 +38,7 @@ mod watch;
 
 pub use files::{FileFormat, SdFiles, write_files};
 pub use metrics::ServeMetrics;
+pub use otel::{AllocatorSettings, ClientCertificate, OtelFront};
 pub use reload::{ReloadHandle, ReloadRequest, reload_channel};
 pub use router::router;
 pub use server::{ServeLimits, serve, serve_with};

@@ -37,6 +37,7 @@ use tokio::time::Instant;
 
 use crate::encoding::Encoding;
 use crate::error::ApiError;
+use crate::otel::AllocatorMetrics;
 use crate::state::App;
 
 const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -54,6 +55,7 @@ pub struct ServeMetrics {
     view_bytes: Gauge,
     left_out: Counter,
     segments: Counter,
+    pub(crate) allocator: AllocatorMetrics,
     mads: MadsMetrics,
     files_written: Counter,
     files_failed: Counter,
@@ -101,6 +103,7 @@ impl ServeMetrics {
             view_bytes: Gauge::<i64, _>::default(),
             left_out: Counter::default(),
             segments: Counter::default(),
+            allocator: AllocatorMetrics::register(registry),
             mads: MadsMetrics::default(),
             files_written: Counter::default(),
             files_failed: Counter::default(),
@@ -114,6 +117,7 @@ impl ServeMetrics {
             view_bytes,
             left_out,
             segments,
+            allocator: _,
             mads,
             files_written,
             files_failed,
@@ -261,7 +265,11 @@ impl Drop for Waiting {
 }
 
 /// Counts every request.
-pub(crate) async fn observe(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+pub(crate) async fn observe(
+    State(metrics): State<ServeMetrics>,
+    request: Request,
+    next: Next,
+) -> Response {
     let started = Instant::now();
     let route = match request.extensions().get::<MatchedPath>() {
         Some(path) => path.as_str().replace("{*job}", "{job}"),
@@ -289,7 +297,7 @@ pub(crate) async fn observe(State(app): State<Arc<App>>, request: Request, next:
             .or_else(announced)
             .unwrap_or(0),
     };
-    app.metrics.answered(route, &response, bytes, took);
+    metrics.answered(route, &response, bytes, took);
     let status = response.status().as_u16();
     tracing::debug!(%method, path, status, bytes, ?took, "Answered a request");
     response

@@ -39,8 +39,10 @@ pub fn router(state: ServeState) -> Router {
         .merge(admin)
         .method_not_allowed_fallback(method_not_allowed)
         .fallback(no_such_path)
+        // After the fallbacks: its errors have a form of their own.
+        .nest("/otel", app.otel.routes())
         .layer(middleware::from_fn_with_state(
-            Arc::clone(&app),
+            app.metrics.clone(),
             metrics::observe,
         ))
         .layer(middleware::map_response(no_sniffing))
@@ -59,7 +61,7 @@ async fn method_not_allowed(request: Request) -> ApiError {
 }
 
 /// Label values are foreign text: a browser must never take an answer for a page by guessing.
-async fn no_sniffing(mut response: Response) -> Response {
+pub(crate) async fn no_sniffing(mut response: Response) -> Response {
     let value = HeaderValue::from_static("nosniff");
     response
         .headers_mut()

@@ -11,6 +11,7 @@ use crate::body::BodyCache;
 use crate::follow::Held;
 use crate::mads;
 use crate::metrics::ServeMetrics;
+use crate::otel::OtelFront;
 use crate::reload::ReloadHandle;
 use crate::views::ViewCache;
 use crate::watch::History;
@@ -34,6 +35,8 @@ pub struct ServeState {
     /// The most bytes that plain bodies may take together which are kept for the next reader, and
     /// again the most for compressed lists and parts of lists.
     pub body_cache_bytes: usize,
+    /// The front for OpenTelemetry collectors.
+    pub otel: OtelFront,
     /// What the host says of itself.
     pub about: About,
 }
@@ -60,6 +63,7 @@ pub(crate) struct App {
     pub(crate) removed_grace: Duration,
     pub(crate) bodies: Arc<BodyCache>,
     pub(crate) views: Arc<ViewCache>,
+    pub(crate) otel: OtelFront,
     pub(crate) mads_reported: mads::Reported,
     pub(crate) watched: Arc<History>,
     pub(crate) held: Held,
@@ -90,6 +94,7 @@ impl App {
             ready_timeout,
             removed_grace,
             body_cache_bytes,
+            otel,
             about,
         } = state;
         let bodies = BodyCache::new(body_cache_bytes, metrics.clone());
@@ -105,6 +110,7 @@ impl App {
             removed_grace,
             bodies,
             views,
+            otel,
             mads_reported: mads::Reported::default(),
             watched: Arc::default(),
             held: Held::default(),

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::global::{self, Global};
 use super::jobs::Jobs;
-use super::{ClusterList, Context, clusters, included, plugins, quoted};
+use super::{ClusterList, Context, allocator, clusters, included, plugins, quoted};
 use crate::config::Config;
 use crate::origin::JobOrigin;
 use crate::places::Places;
@@ -29,6 +29,8 @@ pub(crate) struct Document {
     pub(crate) origins: Vec<JobOrigin>,
     /// `global.external_labels`, variables of the environment put in.
     pub(crate) external_labels: Vec<(String, String)>,
+    /// `global` as written.
+    pub(crate) global: serde_json::Value,
     pub(crate) places: Places,
 }
 
@@ -45,17 +47,21 @@ pub(crate) fn read_document(
             jobs: Vec::new(),
             plugins: Vec::new(),
             clusters: Vec::new(),
+            target_allocator: None,
         },
         origins: Vec::new(),
         external_labels: Vec::new(),
+        global: serde_json::Value::Null,
         places: Places::of(root, file),
     };
     let Some(mut fields) = top(root) else {
         return document;
     };
-    let global = fields
-        .take("global")
-        .map_or_else(Global::default, |value| global::read(&value));
+    let global = fields.take("global").map_or_else(Global::default, |value| {
+        let global = global::read(&value);
+        document.global = value.json_as_written();
+        global
+    });
     if let Some(value) = fields.take("plugins") {
         document.config.plugins = plugins::read(&value, context);
     }
@@ -79,6 +85,11 @@ pub(crate) fn read_document(
     document.origins = jobs.origins;
     document.config.clusters = clusters.entries;
     document.external_labels = global.external_labels;
+    if let Some(value) = fields.take("target_allocator") {
+        let jobs = &document.config.jobs;
+        let jobs = jobs.iter().map(|job| &*job.name).collect();
+        document.config.target_allocator = Some(allocator::read(&value, &jobs));
+    }
     pass_over(&mut fields);
     fields.finish();
     document

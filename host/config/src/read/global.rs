@@ -2,11 +2,16 @@
 
 mod external_labels;
 
+use std::sync::Arc;
+
 use periplus_core::duration::PromDuration;
 use periplus_core::name::NameScheme;
 
+use serde_json::Map;
+
 use super::{duration, quoted, units};
 use crate::config::ExplicitScrape;
+use crate::scrape_section::INHERITED;
 use crate::yaml::{Fields, Value};
 
 /// What jobs inherit.
@@ -23,6 +28,8 @@ pub(super) struct Global {
     pub(super) explicit: ExplicitScrape,
     /// Sorted by name.
     pub(super) external_labels: Vec<(String, String)>,
+    /// The settings that jobs inherit, as written.
+    pub(super) inherited: Arc<Map<String, serde_json::Value>>,
 }
 
 /// Protocols in the order in which upstream lists them.
@@ -52,6 +59,7 @@ impl Default for Global {
             always_scrape_classic_histograms: false,
             explicit: ExplicitScrape::default(),
             external_labels: Vec::new(),
+            inherited: Arc::default(),
         }
     }
 }
@@ -67,6 +75,7 @@ pub(super) fn read(value: &Value<'_>) -> Global {
     let mut global = take(&mut fields);
     let external_labels = fields.take("external_labels");
     take_unused(&mut fields);
+    global.inherited = inherited(value);
     if fields.finish() {
         if let Some(labels) = external_labels {
             global.external_labels = external_labels::read(&labels, global.name_scheme);
@@ -74,6 +83,16 @@ pub(super) fn read(value: &Value<'_>) -> Global {
         settle(&mut global, &fields);
     }
     global
+}
+
+/// What is handed on to scrapers with each job.
+fn inherited(value: &Value<'_>) -> Arc<Map<String, serde_json::Value>> {
+    let mut written = match value.json_as_written() {
+        serde_json::Value::Object(written) => written,
+        _ => Map::new(),
+    };
+    written.retain(|key, value| INHERITED.contains(&&**key) && !value.is_null());
+    Arc::new(written)
 }
 
 fn take(fields: &mut Fields<'_>) -> Global {
@@ -116,6 +135,7 @@ fn take(fields: &mut Fields<'_>) -> Global {
         name_escaping: fields.string("metric_name_escaping_scheme"),
         explicit,
         external_labels: Vec::new(),
+        inherited: Arc::default(),
     }
 }
 

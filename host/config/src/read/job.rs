@@ -1,6 +1,7 @@
 //! One element of `scrape_configs`.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use periplus_core::duration::PromDuration;
 use periplus_core::name::NameScheme;
@@ -160,6 +161,7 @@ impl Draft<'_> {
         }
         let name_scheme = self.name_scheme.unwrap_or(global.name_scheme);
         let relabel_rules = relabel::validate(&self.relabel_rules, "target", name_scheme);
+        relabel::warn_of_lost(&self.relabel_rules, &relabel_rules);
         relabel::validate(&self.metric_rules, "metric", name_scheme);
         let mut explicit = self.explicit(global);
         // An interval of ours that shortens the timeout needs it beside it: the scraper's own would be
@@ -193,6 +195,7 @@ impl Draft<'_> {
             relabel_rules,
             name_scheme,
             verbatim: self.fields.value.json_as_written(),
+            inherited: Arc::clone(&global.inherited),
         }
     }
 

@@ -53,6 +53,11 @@ impl<'a> Fields<'a> {
         Some(entry.value.clone())
     }
 
+    /// Whether a key is written.
+    pub(crate) fn is_written(&self, key: &str) -> bool {
+        self.entries.iter().any(|entry| entry.key == key)
+    }
+
     /// Reads the value of a key; `None` if it is not written or does not fit.
     pub(crate) fn read<T>(
         &mut self,

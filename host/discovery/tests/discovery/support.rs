@@ -193,7 +193,7 @@ struct MocksOf(Arc<Mocks>);
 impl Mechanisms for MocksOf {
     fn discoverer(&self, section: &Section, _name: &str) -> Result<Box<dyn Discoverer>, String> {
         if let Some(native) = native::discoverer(section, &self.0.metrics) {
-            return Ok(native);
+            return native;
         }
         let SectionKind::Plugin(plugin) = &section.kind else {
             return Err("not a mechanism of these tests".to_owned());
@@ -306,6 +306,7 @@ pub(crate) fn config(jobs: Vec<Job>) -> Arc<Config> {
         jobs,
         plugins: Vec::new(),
         clusters: Vec::new(),
+        target_allocator: None,
     })
 }
 
@@ -329,6 +330,7 @@ pub(crate) fn job(name: &str, sections: Vec<Section>) -> Job {
         relabel_rules: Vec::new(),
         name_scheme: NameScheme::Utf8,
         verbatim: json!({ "job_name": name }),
+        inherited: Arc::default(),
     }
 }
 

@@ -15,6 +15,7 @@ mod listener;
 mod lists;
 mod mads;
 mod metrics;
+mod otel;
 mod parts;
 mod reload;
 mod support;

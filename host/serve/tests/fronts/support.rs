@@ -11,7 +11,9 @@ use axum::body::Body;
 use axum::http::{HeaderMap, Request, StatusCode};
 use bytes::Bytes;
 use http_body_util::BodyExt;
-use periplus_config::{Config, ExplicitScrape, Job, Section, SectionKind, TransformerConfig};
+use periplus_config::{
+    Config, ExplicitScrape, Job, Section, SectionKind, TargetAllocator, TransformerConfig,
+};
 use periplus_core::duration::PromDuration;
 use periplus_core::name::NameScheme;
 use periplus_core::relabel::{RawRule, Rule};
@@ -21,7 +23,9 @@ use periplus_discovery::{
     Discoverer, Manager, ManagerHandle, ManagerOptions, Mechanisms, PluginStatus, PluginStatuses,
     Snapshot, Transformer, Updates,
 };
-use periplus_serve::{About, ReloadRequest, ServeMetrics, ServeState, reload_channel, router};
+use periplus_serve::{
+    About, OtelFront, ReloadRequest, ServeMetrics, ServeState, reload_channel, router,
+};
 use prometheus_client::registry::Registry;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
@@ -34,6 +38,10 @@ const PATIENCE: Duration = Duration::from_secs(20);
 pub(crate) struct Host {
     pub(crate) router: Router,
     pub(crate) reloads: mpsc::Receiver<ReloadRequest>,
+    /// The routes of a listener for OpenTelemetry collectors alone.
+    pub(crate) own_otel: Router,
+    /// Changes how collectors share targets.
+    pub(crate) allocator: watch::Sender<Option<Arc<TargetAllocator>>>,
     manager: ManagerHandle,
     sources: Sources,
     _running: tokio_util::sync::DropGuard,
@@ -44,6 +52,7 @@ pub(crate) struct Setup {
     pub(crate) ready_timeout: Duration,
     pub(crate) body_cache_bytes: usize,
     pub(crate) plugins: Vec<PluginStatus>,
+    pub(crate) allocator: Option<TargetAllocator>,
 }
 
 /// An answer, read to its end.
@@ -80,8 +89,12 @@ impl Host {
         let mut registry = Registry::default();
         let metrics = ServeMetrics::register(&mut registry);
         let (reload, reloads) = reload_channel();
+        let (allocator, settings) = watch::channel(setup.allocator.map(Arc::new));
+        let otel = OtelFront::start(manager.clone(), settings, metrics.clone());
+        let own_otel = otel.router();
         let router = router(ServeState {
             manager: manager.clone(),
+            otel,
             plugins: Arc::new(Plugins(setup.plugins)),
             registry: Arc::new(registry),
             metrics,
@@ -97,6 +110,8 @@ impl Host {
         });
         Self {
             router,
+            own_otel,
+            allocator,
             reloads,
             manager,
             sources,
@@ -117,6 +132,7 @@ impl Host {
             jobs,
             plugins: Vec::new(),
             clusters: Vec::new(),
+            target_allocator: None,
         };
         let report = self.manager.apply(Arc::new(config)).await;
         assert_eq!(report.failed_sections, []);
@@ -190,6 +206,7 @@ impl Default for Setup {
             ready_timeout: ServeState::DEFAULT_READY_TIMEOUT,
             body_cache_bytes: ServeState::DEFAULT_BODY_CACHE_BYTES,
             plugins: Vec::new(),
+            allocator: None,
         }
     }
 }
@@ -285,6 +302,7 @@ pub(crate) fn job(name: &str, rules: &[RawRule]) -> Job {
         relabel_rules: rules.collect(),
         name_scheme: NameScheme::Utf8,
         verbatim: serde_json::Value::Null,
+        inherited: Arc::default(),
     }
 }
 
