@@ -1,6 +1,5 @@
 //! One job's targets shared out: which collector is told of which, in the order in which all is served.
 
-use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,6 +7,7 @@ use periplus_config::AllocationStrategy;
 use periplus_core::hash::ContentHasher;
 use periplus_core::{ContentHash, LabelSet, TargetGroup};
 use periplus_discovery::{GroupResult, Snapshot, Stage};
+use rustc_hash::{FxHashMap, FxHashSet};
 use tokio::time::Instant;
 
 use super::assign::{self, Candidate, Key, Options, Roster};
@@ -41,7 +41,7 @@ pub(super) struct Plan {
     /// The groups that are served, in order.
     blocks: Vec<Block>,
     /// What each collector is told: block and row, in order.
-    shares: HashMap<CollectorId, Vec<(u32, u32)>>,
+    shares: FxHashMap<CollectorId, Vec<(u32, u32)>>,
     handovers: Handovers,
     /// How many targets nobody may have.
     unassigned: usize,
@@ -109,7 +109,7 @@ impl Plan {
         let blocks = read(&snapshot, known, choice);
         let (owners, unassigned) = owners(&blocks, &handovers, choice);
         handovers.update(owners, choice.pace, now);
-        let mut shares = HashMap::<CollectorId, Vec<(u32, u32)>>::new();
+        let mut shares = FxHashMap::<CollectorId, Vec<(u32, u32)>>::default();
         for (block, row, target) in rows(&blocks) {
             let Some(owner) = handovers.owner(target.key) else {
                 continue;
@@ -209,8 +209,8 @@ fn owners(
     blocks: &[Block],
     before: &Handovers,
     choice: &Choice<'_>,
-) -> (HashMap<Key, CollectorId>, usize) {
-    let mut seen = HashSet::new();
+) -> (FxHashMap<Key, CollectorId>, usize) {
+    let mut seen = FxHashSet::default();
     let candidates: Vec<Candidate<'_>> = rows(blocks)
         .filter(|(_, _, row)| seen.insert(row.key))
         .map(|(_, _, row)| Candidate {
@@ -237,7 +237,7 @@ fn read(snapshot: &Snapshot, known: Vec<Block>, choice: &Choice<'_>) -> Vec<Bloc
     let rules = &snapshot.job.verbatim["relabel_configs"];
     let all = rules.to_string().contains(SHARD);
     let known = known.into_iter();
-    let known: HashMap<_, _> = known
+    let known: FxHashMap<_, _> = known
         .map(|block| (Arc::as_ptr(&block.result), block))
         .collect();
     let results = snapshot.groups.values();
