@@ -63,6 +63,11 @@ faults: ## Every fault of an API server under churn; FAULT_SECONDS=300, SEED=1 (
 	cargo build --locked -p periplus-faults
 	$(BIN)/periplus-faults --seconds $(if $(FAULT_SECONDS),$(FAULT_SECONDS),300) --seed $(if $(SEED),$(SEED),1)
 
+.PHONY: fuzz
+fuzz: ## Feed every parser what nobody would write; FUZZ_SECONDS=600 for each, SEED=1 (needs Rust)
+	cargo build --locked -p periplus-fuzz
+	$(BIN)/periplus-fuzz --seconds $(if $(FUZZ_SECONDS),$(FUZZ_SECONDS),600) --seed $(if $(SEED),$(SEED),1)
+
 bench: plugins ## Measure what the design promises, as JSON and a table (needs Rust; takes minutes)
 	cargo build --release --locked -p periplus -p periplus-kube-api -p periplus-bench
 	$(TARGET_DIR)/release/periplus-bench $(BENCH)

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use crate::secret::Secret;
+use crate::secret_url::SecretUrl;
 
 /// How requests are made: authentication, TLS, proxies, headers. File paths are joined with the
 /// configuration's directory.
@@ -24,11 +25,15 @@ pub struct HttpClientConfig {
     /// Whether HTTP/2 is offered; true unless written.
     pub enable_http2: bool,
     /// `proxy_url`, as written.
-    pub proxy_url: Option<String>,
+    pub proxy_url: Option<SecretUrl>,
     /// `no_proxy`, `proxy_from_environment`, `proxy_connect_header`.
     pub proxy: ProxyConfig,
     /// `http_headers`, added to each request.
     pub http_headers: BTreeMap<String, HeaderValues>,
+    /// Whether a secret is left to a secret manager (`password_ref` and the like), which Prometheus
+    /// accepts in a file and cannot use.
+    #[serde(skip)]
+    pub has_refs: bool,
 }
 
 /// `basic_auth`; of each pair at most one is set.
@@ -83,13 +88,13 @@ pub struct OAuth2 {
     /// Scopes to ask for.
     pub scopes: Vec<String>,
     /// Where tokens are fetched.
-    pub token_url: String,
+    pub token_url: SecretUrl,
     /// Further parameters of the token request.
     pub endpoint_params: BTreeMap<String, String>,
     /// TLS towards the token URL.
     pub tls: TlsConfig,
     /// `proxy_url` towards the token URL.
-    pub proxy_url: Option<String>,
+    pub proxy_url: Option<SecretUrl>,
     /// Proxies towards the token URL.
     pub proxy: ProxyConfig,
 }
@@ -117,6 +122,9 @@ pub struct TlsConfig {
     pub min_version: Option<TlsVersion>,
     /// The highest version of TLS.
     pub max_version: Option<TlsVersion>,
+    /// Whether a part is left to a secret manager, as [`HttpClientConfig::has_refs`].
+    #[serde(skip)]
+    pub has_refs: bool,
 }
 
 /// A version of TLS.
@@ -169,6 +177,7 @@ impl Default for HttpClientConfig {
             proxy_url: None,
             proxy: ProxyConfig::default(),
             http_headers: BTreeMap::new(),
+            has_refs: false,
         }
     }
 }
@@ -229,6 +238,11 @@ impl HttpClientConfig {
             .values()
             .flat_map(|header| &header.secrets);
         secrets.extend(headers.map(Secret::expose));
+        secrets.extend(self.proxy_url.as_ref().and_then(SecretUrl::secret));
+        if let Some(oauth2) = &self.oauth2 {
+            secrets.extend(oauth2.token_url.secret());
+            secrets.extend(oauth2.proxy_url.as_ref().and_then(SecretUrl::secret));
+        }
         secrets
     }
 }

@@ -16,13 +16,16 @@ mod http_client;
 mod identity;
 mod kubernetes;
 mod load;
+mod lost;
 mod options;
 mod origin;
 mod places;
 mod plugin;
 mod read;
+mod scrape_section;
 mod scraper;
 mod secret;
+mod secret_url;
 mod section;
 mod text;
 mod yaml;
@@ -49,6 +52,8 @@ pub use places::Places;
 pub use plugin::{
     Grants, HttpGrant, OnError, PluginConfig, PluginLimits, PluginSection, TransformerConfig,
 };
-pub use scraper::ScrapeSection;
+pub use scrape_section::ScrapeSection;
+pub use scraper::{ScraperSection, hide_secrets, scrape_settings, scraper_section};
 pub use secret::Secret;
-pub use section::{FileSection, Section, SectionKind};
+pub use secret_url::SecretUrl;
+pub use section::{FileSection, HttpSection, Section, SectionKind};

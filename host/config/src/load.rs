@@ -27,6 +27,8 @@ pub struct Loaded {
     /// `global.external_labels`, sorted, with variables of the environment put in as Prometheus does.
     /// Discovery has no use for them.
     pub external_labels: Vec<(String, String)>,
+    /// `global` as written; null if it is not.
+    pub global: serde_json::Value,
 }
 
 /// Reads and checks a configuration file and those that it includes. Paths in a file are relative
@@ -74,6 +76,7 @@ fn load(
         places: document.places,
         origins: document.origins,
         external_labels: document.external_labels,
+        global: document.global,
     })
 }
 

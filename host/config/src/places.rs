@@ -40,6 +40,14 @@ impl Places {
         self.add_root(root, prefix);
     }
 
+    /// File and line of the key at this path, if it is written.
+    #[must_use]
+    pub fn line(&self, key_path: &str) -> Option<(&Path, usize)> {
+        let (line, _) = self.marks.get(key_path)?;
+        let (file, _) = self.file_of(key_path);
+        Some((file, *line))
+    }
+
     /// An error at `pointer`, a JSON pointer (`/ports/0/name`), below the key at `key_path`. Where
     /// the file has no such value, it is shown at the nearest parent.
     #[must_use]
@@ -63,18 +71,23 @@ impl Places {
             place = self.marks.get(&path).copied().or(place);
         }
         let (line, column) = place.unwrap_or_default();
-        let mut included = self.included.iter();
-        let (file, path) = included
-            .find_map(|(prefix, file)| Some((file, path.strip_prefix(prefix)?)))
-            .unwrap_or((&self.file, &path));
+        let (file, path) = self.file_of(&path);
         Diagnostic {
-            file: file.clone(),
+            file: file.to_path_buf(),
             line,
             column,
             key_path: path.to_owned(),
             message: message.into(),
             hint: None,
         }
+    }
+
+    /// The file that a path of keys leads into, and the path within it.
+    fn file_of<'p>(&self, path: &'p str) -> (&Path, &'p str) {
+        let mut included = self.included.iter();
+        included
+            .find_map(|(prefix, file)| Some((file.as_path(), path.strip_prefix(prefix)?)))
+            .unwrap_or((&self.file, path))
     }
 
     fn add_root(&mut self, root: &Value<'_>, prefix: &str) {

@@ -5,16 +5,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use periplus_core::{ContentHash, PromDuration, TargetGroup};
+use serde::Serialize;
 use serde_json::json;
 
+use crate::http_client::HttpClientConfig;
 use crate::kubernetes::{KubernetesResourceSection, KubernetesSection};
 use crate::plugin::PluginSection;
 use crate::secret::SHOWN;
+use crate::secret_url::SecretUrl;
 
 /// One element of a `<mechanism>_sd_configs` list, or all of a job's `static_configs`.
 #[derive(Clone, Debug)]
 pub struct Section {
-    /// The mechanism: `static`, `file`, `kubernetes`, `kubernetes_resource`, or one that a plugin serves.
+    /// The mechanism: `static`, `file`, `http`, `kubernetes`, `kubernetes_resource`, or one that a plugin serves.
     pub mechanism: String,
     /// Where it stands, such as `scrape_configs[0].kubernetes_sd_configs[1]`.
     pub key_path: String,
@@ -34,6 +37,8 @@ pub enum SectionKind {
     Static(Vec<Arc<TargetGroup>>),
     /// `file_sd_configs`.
     File(FileSection),
+    /// `http_sd_configs`.
+    Http(HttpSection),
     /// `kubernetes_sd_configs`.
     Kubernetes(KubernetesSection),
     /// `kubernetes_resource_sd_configs`.
@@ -55,6 +60,35 @@ pub struct FileSection {
     pub refresh_interval: Duration,
 }
 
+/// Where `http_sd` finds its target groups.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct HttpSection {
+    /// What is fetched.
+    pub url: SecretUrl,
+    /// How often; also the longest that one request may take. 1 minute unless written.
+    pub refresh_interval: Duration,
+    /// Bytes of the longest list, compressed and not; 64 MiB unless written.
+    pub body_size_limit: usize,
+    /// How it is fetched.
+    pub http: HttpClientConfig,
+}
+
+// === impl HttpSection ===
+
+impl HttpSection {
+    /// How often the list is fetched unless `refresh_interval` is written.
+    pub const REFRESH_INTERVAL: Duration = Duration::from_mins(1);
+    /// The longest list unless `body_size_limit` is written.
+    pub const BODY_SIZE_LIMIT: usize = 64 << 20;
+
+    /// Secrets in a fixed order, for the section's identity.
+    pub(crate) fn secrets(&self) -> Vec<&str> {
+        let mut secrets = self.http.secrets();
+        secrets.extend(self.url.secret());
+        secrets
+    }
+}
+
 // === impl Section ===
 
 impl Section {
@@ -69,6 +103,12 @@ impl Section {
             SectionKind::File(file) => json!({
                 "files": file.patterns,
                 "refresh_interval": shown_duration(file.refresh_interval),
+            }),
+            SectionKind::Http(section) => json!({
+                "url": section.url,
+                "refresh_interval": shown_duration(section.refresh_interval),
+                "body_size_limit": section.body_size_limit,
+                "http": section.http,
             }),
             SectionKind::Kubernetes(section) => serde_json::to_value(section).unwrap_or_default(),
             SectionKind::KubernetesResource(section) => {
@@ -89,11 +129,12 @@ fn shown_duration(duration: Duration) -> String {
 
 /// Replaces the values of keys whose names say that they are secret. Only the plugin's schema
 /// knows for sure; this is for places that have none, and rather hides too much.
-fn without_secrets(value: &serde_json::Value) -> serde_json::Value {
+pub(crate) fn without_secrets(value: &serde_json::Value) -> serde_json::Value {
     match value {
         serde_json::Value::Object(members) => {
             let shown = members.iter().map(|(key, value)| {
-                let value = if is_secret(key) {
+                let is_set = !value.is_null() && value != "";
+                let value = if is_set && is_secret(key) {
                     SHOWN.into()
                 } else {
                     without_secrets(value)

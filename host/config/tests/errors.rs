@@ -410,3 +410,50 @@ fn a_label_name_of_other_bytes_is_refused_as_a_name() {
          'target_label' for replace action"
     );
 }
+
+#[test]
+fn expressions_are_bounded_one_by_one_and_all_together() {
+    // Upstream takes it, so it is taken, at a price.
+    let rule = "    - {action: drop, regex: '\\pL{1000}'}\n";
+    let jobs = |rules: usize| {
+        format!(
+            "scrape_configs:\n- job_name: a\n  relabel_configs:\n{}- job_name: b\n  relabel_configs:\n{rule}",
+            rule.repeat(rules)
+        )
+    };
+    load_str(&jobs(1), Path::new("p.yml"), &options()).unwrap();
+    let errors = errors(&jobs(12));
+    assert_eq!(errors.0.len(), 1, "{errors}");
+    let error = errors.0[0].to_string();
+    for expected in [
+        "p.yml:4:5: scrape_configs[0].relabel_configs: the expressions of the rules so far take ",
+        " MiB when compiled, more than 128 MiB",
+        "hint: that of relabel_configs[",
+    ] {
+        assert!(error.contains(expected), "no `{expected}` in {error}");
+    }
+    let error = job_error(
+        "  relabel_configs: [{action: drop, regex: '\\pL{1000}\\pL{1000}\\pL{1000}\\pL{1000}\\pL{1000}'}]\n",
+    );
+    assert!(
+        error.contains("error parsing regexp: expression too large"),
+        "{error}"
+    );
+}
+
+#[test]
+fn yaml_that_is_nested_too_deeply_or_too_large_is_refused() {
+    for (open, close) in [("[", "]"), ("{a: ", "}")] {
+        let text = format!("a: {}{}", open.repeat(100_000), close.repeat(100_000));
+        let errors = errors(&text);
+        assert_eq!(errors.0.len(), 1, "{errors}");
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("p.yml");
+    std::fs::write(&path, "# padding\n".repeat((64 << 20) / 10 + 1)).unwrap();
+    let error = load_file(&path, &options()).unwrap_err().to_string();
+    assert!(
+        error.contains("p.yml: the file is larger than 64 MiB"),
+        "{error}"
+    );
+}

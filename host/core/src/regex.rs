@@ -76,20 +76,38 @@ impl Regex {
 
     /// `None` if the compiled expression would be too large.
     fn engine(parsed: &parser::Parsed) -> Option<meta::Regex> {
-        let config = meta::Config::new()
-            .nfa_size_limit(Some(Self::MAX_PROGRAM))
-            .hybrid_cache_capacity(Self::MAX_CACHE);
         let hir = translate::translate(parsed);
-        meta::Builder::new()
-            .configure(config)
-            .build_from_hir(&hir)
-            .ok()
+        let build = |config: meta::Config| {
+            let config = config.hybrid_cache_capacity(Self::MAX_CACHE);
+            meta::Builder::new()
+                .configure(config)
+                .build_from_hir(&hir)
+                .ok()
+        };
+        let fast = meta::Config::new().nfa_size_limit(Some(Self::MAX_FAST_PROGRAM));
+        // Without the engines that need a second program, for reading backwards, a large expression
+        // takes less than half of the memory; upstream has no such engines either.
+        let lean = meta::Config::new()
+            .nfa_size_limit(Some(Self::MAX_PROGRAM))
+            .hybrid(false)
+            .onepass(false)
+            .dfa(false);
+        build(fast).or_else(|| build(lean))
     }
 
-    /// Bytes of a compiled expression. Upstream allows 128 MB for its own form of it.
-    const MAX_PROGRAM: usize = 128 << 20;
+    /// Bytes of a compiled expression that gets every engine.
+    const MAX_FAST_PROGRAM: usize = 4 << 20;
+    /// Bytes of any expression while it is compiled; afterwards it takes about half. `\pL{1000}` keeps
+    /// 15 MB. Upstream's own limits let a few larger ones through.
+    const MAX_PROGRAM: usize = 64 << 20;
     /// Bytes of the states that a search keeps for the next one, for each thread.
     const MAX_CACHE: usize = 256 << 10;
+
+    /// Bytes that the compiled expression takes, those of running searches aside.
+    pub fn memory(&self) -> usize {
+        let engine = self.0.engine.as_ref();
+        engine.map_or(0, meta::Regex::memory_usage) + self.0.pattern.len() + self.0.prefix.len()
+    }
 
     /// The expression as written.
     pub fn pattern(&self) -> &str {

@@ -41,6 +41,12 @@ pub struct DiscoveryMetrics {
     pub(crate) file_scan_duration: Latency,
     /// `prometheus_sd_file_mtime_seconds`: modification time of each file when it was read.
     pub(crate) file_mtime: Family<FileLabel, Gauge<f64, AtomicU64>>,
+    /// `prometheus_sd_http_failures_total`: refreshes of `http_sd` that failed.
+    pub(crate) http_failures: Counter,
+    /// `prometheus_sd_refresh_failures_total`: refreshes that failed, of mechanisms that poll.
+    pub(crate) refresh_failures: Family<MechanismLabel, Counter>,
+    /// `prometheus_sd_refresh_duration_histogram_seconds`: time that a refresh took.
+    pub(crate) refresh_duration: LatencyByMechanism,
     /// `periplus_discovery_providers`: providers that run.
     pub(crate) providers: Family<MechanismLabel, Gauge>,
     /// `periplus_discovery_suppressed_groups_total`: groups that came again without a change.
@@ -130,6 +136,21 @@ impl DiscoveryMetrics {
             "prometheus_sd_file_mtime_seconds",
             "Timestamp (mtime) of files read by FileSD. Timestamp is set at read time",
             self.file_mtime.clone(),
+        );
+        registry.register(
+            "prometheus_sd_http_failures",
+            "Number of HTTP service discovery refresh failures",
+            self.http_failures.clone(),
+        );
+        registry.register(
+            "prometheus_sd_refresh_failures",
+            "Number of refresh failures for the given SD mechanism",
+            self.refresh_failures.clone(),
+        );
+        registry.register(
+            "prometheus_sd_refresh_duration_histogram_seconds",
+            "The duration of a refresh for the given SD mechanism",
+            self.refresh_duration.0.clone(),
         );
         // Prometheus has one manager for scraping and one for alertmanagers.
         let named = registry.sub_registry_with_label(("name".into(), "scrape".into()));

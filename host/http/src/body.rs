@@ -4,25 +4,30 @@ use std::io::Read;
 
 use bytes::BytesMut;
 use flate2::read::MultiGzDecoder;
-use futures::StreamExt;
+use http::Response;
 use http::header::CONTENT_ENCODING;
+use http_body_util::BodyExt;
+use hyper::body::{Body as _, Incoming};
 
 use crate::error::{EgressError, FailureKind};
 
 /// Reads the body and undoes gzip; says whether there was any. Never holds more than the bound
 /// encoded and the bound decoded.
 pub(crate) async fn read(
-    response: reqwest::Response,
+    response: Response<Incoming>,
     max_bytes: usize,
 ) -> Result<(Vec<u8>, bool), EgressError> {
-    let encoding = response.headers().get(CONTENT_ENCODING).map(|v| {
-        String::from_utf8_lossy(v.as_bytes())
+    let (parts, body) = response.into_parts();
+    let encoding = parts.headers.get(CONTENT_ENCODING).map(|value| {
+        String::from_utf8_lossy(value.as_bytes())
             .trim()
             .to_ascii_lowercase()
     });
-    let raw = read_raw(response, max_bytes).await?;
+    let raw = read_raw(body, max_bytes).await?;
     match encoding.as_deref() {
         None | Some("" | "identity") => Ok((raw, false)),
+        // An answer to `HEAD`, or one without content.
+        Some("gzip" | "x-gzip") if raw.is_empty() => Ok((raw, true)),
         Some("gzip" | "x-gzip") => {
             // Up to tens of megabytes of inflating: not on a thread that others wait for.
             let decoded = tokio::task::spawn_blocking(move || inflate(&raw, max_bytes))
@@ -36,23 +41,23 @@ pub(crate) async fn read(
     }
 }
 
-async fn read_raw(response: reqwest::Response, max_bytes: usize) -> Result<Vec<u8>, EgressError> {
-    if response
-        .content_length()
-        .is_some_and(|length| length > max_bytes as u64)
-    {
+async fn read_raw(mut body: Incoming, max_bytes: usize) -> Result<Vec<u8>, EgressError> {
+    // Not the header: an answer to `HEAD` tells a length that does not come.
+    if body.size_hint().lower() > max_bytes as u64 {
         return Err(too_large(max_bytes));
     }
-    let mut body = BytesMut::new();
-    let mut chunks = response.bytes_stream();
-    while let Some(chunk) = chunks.next().await {
-        let chunk = chunk.map_err(|e| EgressError::from_reqwest(&e))?;
-        if body.len() + chunk.len() > max_bytes {
+    let mut bytes = BytesMut::new();
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| EgressError::from_body(&error))?;
+        let Ok(chunk) = frame.into_data() else {
+            continue;
+        };
+        if bytes.len() + chunk.len() > max_bytes {
             return Err(too_large(max_bytes));
         }
-        body.extend_from_slice(&chunk);
+        bytes.extend_from_slice(&chunk);
     }
-    Ok(body.into())
+    Ok(bytes.into())
 }
 
 fn inflate(raw: &[u8], max_bytes: usize) -> Result<Vec<u8>, EgressError> {

@@ -4,18 +4,23 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::header::LOCATION;
-use http::{HeaderMap, HeaderValue, Method, StatusCode};
+use bytes::Bytes;
+use http::header::{ACCEPT_ENCODING, AUTHORIZATION, LOCATION, PROXY_AUTHORIZATION, USER_AGENT};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
+use http_body_util::Full;
+use hyper::body::Incoming;
 use tokio::sync::Semaphore;
 use url::Url;
 
-use crate::address::check_address;
 use crate::error::{EgressError, FailureKind};
 use crate::origin::{Origin, OriginPattern};
 use crate::policy::OriginPolicy;
-use crate::resolve::{CheckedResolver, NameResolver, SystemResolver};
-use crate::settings::{ClientSettings, SettingsError};
+use crate::resolve::{NameResolver, SystemResolver};
+use crate::settings::ClientSettings;
+use crate::transport::Transport;
 use crate::{body, headers};
+
+const AGENT: &str = concat!("periplus/", env!("CARGO_PKG_VERSION"));
 
 /// What bounds every request.
 #[derive(Clone, Copy, Debug)]
@@ -76,7 +81,7 @@ pub struct EgressResponse {
 
 /// The one door out, for one instance: its grants, its settings, its connections.
 pub struct EgressClient {
-    client: reqwest::Client,
+    transport: Transport,
     policy: Arc<OriginPolicy>,
     settings: ClientSettings,
     credential_origins: Vec<OriginPattern>,
@@ -89,8 +94,10 @@ struct Hop {
     method: Method,
     url: Url,
     origin: Origin,
+    /// Where the chain began.
+    first: Origin,
     headers: HeaderMap,
-    body: Option<Vec<u8>>,
+    body: Option<Bytes>,
     /// Whether the settings' credentials go along; never again once another origin was reached.
     credentials: bool,
 }
@@ -129,8 +136,9 @@ impl EgressOptions {
 // === impl EgressClient ===
 
 impl EgressClient {
-    /// A client with connections of its own.
-    pub fn new(options: EgressOptions) -> Result<Self, SettingsError> {
+    /// A client with connections of its own. Files are read when a request needs them.
+    #[must_use]
+    pub fn new(options: EgressOptions) -> Self {
         let EgressOptions {
             policy,
             settings,
@@ -138,35 +146,21 @@ impl EgressClient {
             limits,
             resolver,
         } = options;
-        // Somebody else may have installed one; which is as good.
-        let _ = rustls::crypto::ring::default_provider().install_default();
         let policy = Arc::new(policy);
-        let resolver = CheckedResolver {
+        let transport = Transport::new(
+            settings.clone(),
+            Arc::clone(&policy),
             resolver,
-            policy: Arc::clone(&policy),
-            proxy_host: settings.proxy_host(),
-        };
-        let builder = reqwest::Client::builder()
-            .redirect(reqwest::redirect::Policy::none())
-            .retry(reqwest::retry::never())
-            .referer(false)
-            .no_gzip()
-            .user_agent(concat!("periplus/", env!("CARGO_PKG_VERSION")))
-            .pool_max_idle_per_host(limits.concurrency)
-            .dns_resolver(Arc::new(resolver));
-        let client = settings
-            .apply(builder)?
-            .build()
-            .map_err(SettingsError::Client)?;
-        let slots = Semaphore::new(limits.concurrency);
-        Ok(Self {
-            client,
+            limits.concurrency,
+        );
+        Self {
+            transport,
             policy,
             settings,
             credential_origins,
             limits,
-            slots,
-        })
+            slots: Semaphore::new(limits.concurrency),
+        }
     }
 
     /// Sends a request and follows where it is led, within its time and its grants.
@@ -221,14 +215,21 @@ impl EgressClient {
             ));
         }
         let origin = self.policy.check(&method, &url)?;
-        let headers = headers::checked(&request.headers, &self.settings.reserved_headers())?;
+        let reserved = if self.policy.is_of_source() {
+            // The host itself asks, and settings add to what it says.
+            Vec::new()
+        } else {
+            self.settings.reserved_headers()
+        };
+        let headers = headers::checked(&request.headers, &reserved)?;
         let credentials = self.gets_credentials(&origin);
         Ok(Hop {
             method,
             url,
+            first: origin.clone(),
             origin,
             headers,
-            body: request.body,
+            body: request.body.map(Bytes::from),
             credentials,
         })
     }
@@ -247,33 +248,66 @@ impl EgressClient {
         ))
     }
 
-    async fn exchange(&self, hop: &Hop) -> Result<reqwest::Response, EgressError> {
-        // Names are checked where they are resolved; a literal never gets there.
+    async fn exchange(&self, hop: &Hop) -> Result<Response<Incoming>, EgressError> {
+        // Names are checked where they are resolved; what is behind a proxy never gets there.
         if let Some(address) = hop.origin.address() {
-            check_address(address, self.policy.grants_loopback(&hop.origin))
+            let rule = self.policy.addresses(&hop.origin);
+            rule.check(address)
                 .map_err(|e| EgressError::new(FailureKind::Denied, e.to_string()))?;
         }
+        let headers = self.headers_of(hop).await?;
+        let response = self.send_once(hop, headers.clone()).await?;
+        let is_refused = response.status() == StatusCode::UNAUTHORIZED && hop.credentials;
+        if is_refused && self.settings.refused(&headers).await {
+            // The token was withdrawn before its time: once more with a new one.
+            let headers = self.headers_of(hop).await?;
+            return self.send_once(hop, headers).await;
+        }
+        Ok(response)
+    }
+
+    async fn headers_of(&self, hop: &Hop) -> Result<HeaderMap, EgressError> {
         let mut headers = hop.headers.clone();
-        headers.insert(
-            http::header::ACCEPT_ENCODING,
-            HeaderValue::from_static("gzip"),
-        );
-        if hop.credentials {
-            for (name, value) in &self.settings.headers().await? {
+        headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
+        headers
+            .entry(USER_AGENT)
+            .or_insert(HeaderValue::from_static(AGENT));
+        if !hop.credentials {
+            return Ok(headers);
+        }
+        // As upstream: what the URL says of the user goes before all but a token.
+        let has_own = headers.contains_key(AUTHORIZATION);
+        let has_token = self.settings.config().oauth2.is_some();
+        for (name, value) in &self.settings.headers().await? {
+            if name != AUTHORIZATION {
                 headers.append(name, value.clone());
+            } else if has_token || !has_own {
+                headers.insert(AUTHORIZATION, value.clone());
             }
         }
-        let mut request = self
-            .client
-            .request(hop.method.clone(), hop.url.clone())
-            .headers(headers);
-        if let Some(body) = &hop.body {
-            request = request.body(body.clone());
+        Ok(headers)
+    }
+
+    async fn send_once(
+        &self,
+        hop: &Hop,
+        headers: HeaderMap,
+    ) -> Result<Response<Incoming>, EgressError> {
+        let body = Full::new(hop.body.clone().unwrap_or_default());
+        let mut request = Request::new(body);
+        let uri = hop.url.as_str().parse().map_err(|_| {
+            let message = "the request's URL cannot be sent".to_owned();
+            EgressError::new(FailureKind::Invalid, message)
+        })?;
+        *request.uri_mut() = uri;
+        *request.method_mut() = hop.method.clone();
+        *request.headers_mut() = headers;
+        let proxies = self.settings.proxies();
+        if let Some(value) = proxies.forward_authorization(request.uri()) {
+            request.headers_mut().insert(PROXY_AUTHORIZATION, value);
         }
-        request
-            .send()
-            .await
-            .map_err(|e| EgressError::from_reqwest(&e).of_request_to(&hop.origin))
+        let response = self.transport.send(request).await;
+        response.map_err(|error| error.of_request_to(&hop.origin))
     }
 
     fn gets_credentials(&self, origin: &Origin) -> bool {
@@ -285,13 +319,13 @@ impl EgressClient {
     }
 
     /// Turns the hop into the next one if the answer is a redirect that is to be followed.
-    fn next_hop(&self, hop: &mut Hop, response: &reqwest::Response) -> Result<bool, EgressError> {
+    fn next_hop(&self, hop: &mut Hop, response: &Response<Incoming>) -> Result<bool, EgressError> {
         let status = response.status();
         let redirect = matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308);
         let Some(location) = response.headers().get(LOCATION).filter(|_| redirect) else {
             return Ok(false);
         };
-        if !self.settings.follows_redirects() {
+        if !self.settings.config().follow_redirects {
             return Ok(false);
         }
         let invalid = || {
@@ -314,7 +348,7 @@ impl EgressClient {
         let origin = self.policy.check(&hop.method, &url).map_err(|error| {
             EgressError::new(error.kind, format!("redirected: {}", error.message))
         })?;
-        if origin != hop.origin {
+        if !self.policy.keeps_credentials(&hop.first, &origin) {
             headers::strip_for_other_origin(&mut hop.headers);
             hop.credentials = false;
         }
@@ -323,7 +357,7 @@ impl EgressClient {
         Ok(true)
     }
 
-    async fn finish(&self, response: reqwest::Response) -> Result<EgressResponse, EgressError> {
+    async fn finish(&self, response: Response<Incoming>) -> Result<EgressResponse, EgressError> {
         let status = response.status().as_u16();
         let map = response.headers().clone();
         let (body, decoded) = body::read(response, self.limits.max_body).await?;

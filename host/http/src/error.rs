@@ -1,5 +1,6 @@
 //! Why a request gave no answer.
 
+use crate::connect::ConnectError;
 use crate::origin::Origin;
 use crate::settings::SettingsError;
 
@@ -35,30 +36,32 @@ impl EgressError {
         Self { kind, message }
     }
 
-    /// The innermost cause says what happened; the URL is left out, since its query may be secret.
-    pub(crate) fn from_reqwest(error: &reqwest::Error) -> Self {
-        let mut cause: &dyn std::error::Error = error;
-        while let Some(next) = cause.source() {
-            cause = next;
+    /// What the client says of a request that got no answer. The URL is left out, since its query
+    /// may be secret.
+    pub(crate) fn from_client(error: &hyper_util::client::legacy::Error) -> Self {
+        let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
+        while let Some(error) = cause {
+            if let Some(error) = error.downcast_ref::<ConnectError>() {
+                return Self::from_connect(error);
+            }
+            cause = error.source();
         }
-        let kind = if cause.is::<crate::AddressRefused>() {
-            FailureKind::Denied
-        } else if error.is_timeout() {
-            FailureKind::Timeout
-        } else {
-            FailureKind::Other
+        Self::from_body(error)
+    }
+
+    fn from_connect(error: &ConnectError) -> Self {
+        let kind = match error {
+            ConnectError::Refused(_) => FailureKind::Denied,
+            ConnectError::SlowTls { .. } => FailureKind::Timeout,
+            _ => FailureKind::Other,
         };
-        let stage = if error.is_connect() {
-            "failed to connect"
-        } else {
-            "the exchange failed"
-        };
-        let cause = if std::ptr::addr_eq(cause, error) {
-            "unknown cause".into()
-        } else {
-            cause.to_string()
-        };
-        Self::new(kind, format!("{stage}: {cause}"))
+        Self::new(kind, with_root_cause(error))
+    }
+
+    /// What broke an exchange after the connection was made.
+    pub(crate) fn from_body(error: &(dyn std::error::Error + 'static)) -> Self {
+        let cause = root_cause(error).map_or("unknown cause".to_owned(), ToString::to_string);
+        Self::new(FailureKind::Other, format!("the exchange failed: {cause}"))
     }
 
     pub(crate) fn of_request_to(self, origin: &Origin) -> Self {
@@ -69,9 +72,20 @@ impl EgressError {
 
 impl From<SettingsError> for EgressError {
     fn from(error: SettingsError) -> Self {
-        let cause = std::error::Error::source(&error)
-            .map(|c| format!(": {c}"))
-            .unwrap_or_default();
-        Self::new(FailureKind::Other, format!("{error}{cause}"))
+        Self::new(FailureKind::Other, with_root_cause(&error))
     }
+}
+
+/// An error and what began it; what lies between says little.
+fn with_root_cause(error: &(dyn std::error::Error + 'static)) -> String {
+    match root_cause(error) {
+        Some(cause) => format!("{error}: {cause}"),
+        None => error.to_string(),
+    }
+}
+
+fn root_cause<'e>(
+    error: &'e (dyn std::error::Error + 'static),
+) -> Option<&'e (dyn std::error::Error + 'static)> {
+    std::iter::successors(error.source(), |cause| cause.source()).last()
 }

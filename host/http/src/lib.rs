@@ -13,16 +13,21 @@
 
 mod address;
 mod body;
+mod connect;
 mod egress;
 mod error;
 mod headers;
+mod oauth2;
 mod origin;
 mod path;
 mod policy;
+mod proxy;
 mod resolve;
 mod settings;
 #[cfg(test)]
 mod tests;
+mod tls;
+mod transport;
 
 pub use address::{AddressRefused, check_address};
 pub use egress::{EgressClient, EgressLimits, EgressOptions, EgressRequest, EgressResponse};

@@ -69,6 +69,23 @@ impl Origin {
         self.host.to_string()
     }
 
+    /// Whether the host is that of `other`, or a name below it.
+    pub(crate) fn is_at_or_below(&self, other: &Self) -> bool {
+        match (&self.host, &other.host) {
+            (Host::Domain(name), Host::Domain(above)) => {
+                name.strip_suffix(above.as_str()).is_some_and(|front| {
+                    front.is_empty() || (front.ends_with('.') && !above.is_empty())
+                })
+            }
+            (left, right) => left == right,
+        }
+    }
+
+    /// Whether this gives up the encryption that `other` has.
+    pub(crate) fn is_downgrade_of(&self, other: &Self) -> bool {
+        self.scheme == "http" && other.scheme == "https"
+    }
+
     /// Whether the host names this machine in so many words.
     #[must_use]
     pub fn is_local(&self) -> bool {
@@ -151,11 +168,6 @@ impl OriginPattern {
                 .is_some_and(|front| !front.is_empty()),
             _ => false,
         }
-    }
-
-    /// The host, without the wildcard.
-    pub(crate) fn host(&self) -> String {
-        self.origin.host()
     }
 
     /// Whether a name of this pattern may resolve to this machine: only if it says so literally.

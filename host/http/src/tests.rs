@@ -103,7 +103,7 @@ impl NameResolver for Told {
 #[tokio::test]
 async fn a_granted_request_is_answered() {
     let server = Server::start(|_| answer("200 OK\r\nX-Site: ams1", b"[1]")).await;
-    let client = EgressClient::new(options(&[&server.origin])).unwrap();
+    let client = EgressClient::new(options(&[&server.origin]));
     let response = client
         .send(get(format!("{}/x?y=1", server.origin)))
         .await
@@ -123,7 +123,7 @@ async fn a_granted_request_is_answered() {
 #[tokio::test]
 async fn an_origin_that_is_not_granted_is_never_contacted() {
     let server = Server::start(|_| answer("200 OK", b"")).await;
-    let client = EgressClient::new(options(&["http://127.0.0.1:1"])).unwrap();
+    let client = EgressClient::new(options(&["http://127.0.0.1:1"]));
     let error = client
         .send(get(format!("{}/", server.origin)))
         .await
@@ -136,7 +136,7 @@ async fn an_origin_that_is_not_granted_is_never_contacted() {
 #[tokio::test]
 async fn a_method_that_is_not_granted_is_refused() {
     let server = Server::start(|_| answer("200 OK", b"")).await;
-    let client = EgressClient::new(options(&[&server.origin])).unwrap();
+    let client = EgressClient::new(options(&[&server.origin]));
     let request = EgressRequest {
         method: "DELETE".into(),
         ..get(server.origin.clone())
@@ -153,7 +153,7 @@ async fn a_redirect_to_an_ungranted_origin_is_refused() {
     let secret = Server::start(|_| answer("200 OK", b"internal")).await;
     let target = secret.origin.clone();
     let server = Server::start(move |_| redirect(&target)).await;
-    let client = EgressClient::new(options(&[&server.origin])).unwrap();
+    let client = EgressClient::new(options(&[&server.origin]));
     let error = client.send(get(server.origin.clone())).await.unwrap_err();
     assert_eq!(error.kind, FailureKind::Denied);
     assert!(error.message.starts_with("redirected: "), "{error}");
@@ -181,8 +181,7 @@ async fn credentials_do_not_follow_to_another_granted_origin() {
     let client = EgressClient::new(EgressOptions {
         settings: ClientSettings::new(config).unwrap(),
         ..options(&[&server.origin, &other.origin])
-    })
-    .unwrap();
+    });
     let request = EgressRequest {
         headers: vec![
             ("x-token".into(), "t".into()),
@@ -215,8 +214,7 @@ async fn a_name_that_resolves_to_a_metadata_address_is_refused() {
     let client = EgressClient::new(EgressOptions {
         resolver: Arc::new(told),
         ..options(&["http://*.example.com", "http://here.example.com"])
-    })
-    .unwrap();
+    });
     for name in ["meta", "here"] {
         let error = client
             .send(get(format!("http://{name}.example.com/")))
@@ -239,14 +237,13 @@ async fn a_connection_goes_to_the_address_that_was_resolved_and_checked() {
     let client = EgressClient::new(EgressOptions {
         resolver: Arc::new(told),
         ..options(&[&origin])
-    })
-    .unwrap();
+    });
     assert_eq!(client.send(get(origin)).await.unwrap().body, b"here");
 }
 
 #[tokio::test]
 async fn link_local_literals_are_refused_though_granted() {
-    let client = EgressClient::new(options(&["http://169.254.169.254"])).unwrap();
+    let client = EgressClient::new(options(&["http://169.254.169.254"]));
     for url in [
         "http://169.254.169.254/latest",
         "http://0xa9fea9fe/",
@@ -275,7 +272,7 @@ async fn gzip_is_undone_and_bounded() {
     .await;
     let mut options = options(&[&server.origin]);
     options.limits.max_body = 64 << 10;
-    let client = EgressClient::new(options).unwrap();
+    let client = EgressClient::new(options);
     let small = client
         .send(get(format!("{}/small", server.origin)))
         .await
@@ -304,16 +301,30 @@ async fn a_body_past_the_limit_is_refused_without_its_length_being_told() {
     .await;
     let mut options = options(&[&server.origin]);
     options.limits.max_body = 100_000;
-    let client = EgressClient::new(options).unwrap();
+    let client = EgressClient::new(options);
     let error = client.send(get(server.origin.clone())).await.unwrap_err();
     assert_eq!(error.kind, FailureKind::TooLarge);
+}
+
+#[tokio::test]
+async fn the_length_that_an_answer_to_head_tells_does_not_come() {
+    let server =
+        Server::start(|_| b"HTTP/1.1 200 OK\r\ncontent-length: 200000\r\n\r\n".to_vec()).await;
+    let mut options = options(&[&server.origin]);
+    options.limits.max_body = 100_000;
+    let request = EgressRequest {
+        method: "HEAD".into(),
+        ..get(server.origin.clone())
+    };
+    let answer = EgressClient::new(options).send(request).await.unwrap();
+    assert_eq!((answer.status, answer.body.len()), (200, 0));
 }
 
 #[tokio::test]
 async fn an_answer_that_never_ends_runs_into_the_timeout() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let origin = format!("http://{}", listener.local_addr().unwrap());
-    let client = EgressClient::new(options(&[&origin])).unwrap();
+    let client = EgressClient::new(options(&[&origin]));
     let request = EgressRequest {
         timeout: Some(Duration::from_millis(20)),
         ..get(origin)
@@ -327,7 +338,7 @@ async fn an_answer_that_never_ends_runs_into_the_timeout() {
 #[tokio::test]
 async fn redirects_in_a_circle_end() {
     let server = Server::start(|_| redirect("/")).await;
-    let client = EgressClient::new(options(&[&server.origin])).unwrap();
+    let client = EgressClient::new(options(&[&server.origin]));
     let error = client.send(get(server.origin.clone())).await.unwrap_err();
     assert!(error.message.contains("redirects"), "{error}");
     assert_eq!(server.requests().len(), 11);
@@ -338,7 +349,7 @@ async fn a_refused_connection_says_so_without_the_query() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let origin = format!("http://{}", listener.local_addr().unwrap());
     drop(listener);
-    let client = EgressClient::new(options(&[&origin])).unwrap();
+    let client = EgressClient::new(options(&[&origin]));
     let error = client
         .send(get(format!("{origin}/?token=abc")))
         .await

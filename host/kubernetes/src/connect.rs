@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use kube::config::{Config, Kubeconfig};
-use periplus_config::{ClusterAccess, HttpClientConfig};
+use periplus_config::ClusterAccess;
+use periplus_http::ClientSettings;
 use tokio::sync::Mutex;
 use url::Url;
 
@@ -41,7 +42,7 @@ pub(crate) enum Access {
         /// The address.
         url: Url,
         /// The settings.
-        http: Box<HttpClientConfig>,
+        settings: ClientSettings,
     },
 }
 
@@ -77,7 +78,8 @@ impl Access {
             ClusterAccess::Local => Self::InCluster(service_account),
             ClusterAccess::Server { url, http } => {
                 server::refuse_unserved(&http)?;
-                Self::Server { url, http }
+                let settings = ClientSettings::new(*http).map_err(|error| with_causes(&error))?;
+                Self::Server { url, settings }
             }
         })
     }
@@ -95,7 +97,7 @@ impl Access {
         let mut config = match self {
             Self::Kubeconfig { file, context } => load_kubeconfig(file, context.as_deref())?,
             Self::InCluster(account) => account.load()?,
-            Self::Server { url, http } => server::load(url, http)?,
+            Self::Server { url, settings } => server::load(url, settings)?,
         };
         // One authority on waiting: the driver's back-off.
         config.default_retry = false;
@@ -199,7 +201,7 @@ impl Connection {
     /// clients were made make new ones; streams that are open stay open.
     pub(crate) async fn clients(&self) -> Result<(Arc<Clients>, http::HeaderMap), ApiError> {
         let mut headers = match &self.access {
-            Access::Server { http, .. } => server::headers(http)?,
+            Access::Server { settings, .. } => server::headers(settings).await?,
             _ => http::HeaderMap::new(),
         };
         headers.insert(http::header::USER_AGENT, self.user_agent.clone());
@@ -221,6 +223,9 @@ impl Connection {
         let mut current = self.clients.lock().await;
         if matches!(&*current, Some((clients, _)) if Arc::ptr_eq(clients, failed)) {
             current.take();
+        }
+        if let Access::Server { settings, .. } = &self.access {
+            settings.forget_token().await;
         }
     }
 

@@ -22,9 +22,16 @@ pub(crate) enum Command {
     /// Check without running.
     #[command(subcommand)]
     Check(CheckCommand),
+    /// Show what a configuration means.
+    #[command(subcommand)]
+    Config(ConfigCommand),
     /// Prepare a Kubernetes cluster.
     #[command(subcommand)]
     Kubernetes(KubernetesCommand),
+    /// Print the targets of a host that runs.
+    Targets(TargetsArgs),
+    /// Print where each label of a target comes from, or why the target is not served.
+    Explain(ExplainArgs),
 }
 
 #[derive(Debug, Subcommand)]
@@ -33,6 +40,14 @@ pub(crate) enum CheckCommand {
     Config(CheckConfigArgs),
     /// Run the discovery of one job and print its targets before and after relabeling.
     Discovery(CheckDiscoveryArgs),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConfigCommand {
+    /// Print the configuration with defaults filled in and where each part stands; secrets are hidden.
+    Explain(ExplainConfigArgs),
+    /// Print the scrape section for a scraper that reads a job's final targets from here.
+    Scraper(ScraperArgs),
 }
 
 #[derive(Debug, Subcommand)]
@@ -174,6 +189,113 @@ pub(crate) struct CheckDiscoveryArgs {
 
     #[command(flatten)]
     pub(crate) load: LoadArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TargetsArgs {
+    /// Only this job.
+    #[arg(value_name = "JOB")]
+    pub(crate) job: Option<String>,
+
+    /// Those that were dropped too.
+    #[arg(long)]
+    pub(crate) dropped: bool,
+
+    #[command(flatten)]
+    pub(crate) client: ClientArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ExplainArgs {
+    /// The job, by its `job_name`.
+    #[arg(value_name = "JOB")]
+    pub(crate) job: String,
+
+    /// The target, by its address as discovered or at the end, or by its `instance`.
+    #[arg(value_name = "TARGET")]
+    pub(crate) target: String,
+
+    #[command(flatten)]
+    pub(crate) client: ClientArgs,
+}
+
+/// Which host to ask.
+#[derive(Debug, Args)]
+pub(crate) struct ClientArgs {
+    /// Address of the host.
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "PERIPLUS_URL",
+        hide_env_values = true,
+        default_value = "http://127.0.0.1:9099"
+    )]
+    pub(crate) url: url::Url,
+
+    /// How long to wait for the answer.
+    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = parse_duration)]
+    pub(crate) timeout: Duration,
+
+    /// What to print.
+    #[arg(long, value_enum, default_value = "table")]
+    pub(crate) format: OutputFormat,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ExplainConfigArgs {
+    /// A job, by its `job_name`; all of them unless given.
+    #[arg(value_name = "JOB")]
+    pub(crate) job: Option<String>,
+
+    /// The configuration.
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "PERIPLUS_CONFIG",
+        default_value = "prometheus.yml"
+    )]
+    pub(crate) config: PathBuf,
+
+    /// What to print.
+    #[arg(long, value_enum, default_value = "yaml")]
+    pub(crate) format: ExplainFormat,
+
+    #[command(flatten)]
+    pub(crate) load: LoadArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ScraperArgs {
+    /// The job, by its `job_name`.
+    #[arg(value_name = "JOB")]
+    pub(crate) job: String,
+
+    /// The configuration.
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "PERIPLUS_CONFIG",
+        default_value = "prometheus.yml"
+    )]
+    pub(crate) config: PathBuf,
+
+    /// Where the scraper reaches Periplus.
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:9099")]
+    pub(crate) url: url::Url,
+
+    /// Print secrets instead of `<secret>`.
+    #[arg(long)]
+    pub(crate) with_secrets: bool,
+
+    #[command(flatten)]
+    pub(crate) load: LoadArgs,
+}
+
+/// How a configuration is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ExplainFormat {
+    Yaml,
+    Json,
 }
 
 /// For people or for programs.

@@ -5,7 +5,9 @@
 //! checked, their sections against their own schemas.
 
 use std::path::Path;
+use std::sync::Arc;
 
+use anyhow::bail;
 use periplus_config::{
     Config, ConfigErrors, Diagnostic, Job, LoadOptions, Loaded, Places, SectionKind,
     load_file_with, readable_plugins_of,
@@ -57,6 +59,19 @@ pub(crate) async fn load(
         }
     }
     Err(ConfigErrors::in_order(file, errors))
+}
+
+/// A job by its name, or an error that says which there are.
+pub(crate) fn find_job<'a>(loaded: &'a Loaded, name: &str) -> anyhow::Result<&'a Arc<Job>> {
+    let jobs = &loaded.config.jobs;
+    if let Some(job) = jobs.iter().find(|job| job.name == name) {
+        return Ok(job);
+    }
+    let known: Vec<String> = jobs.iter().map(|job| format!("`{}`", job.name)).collect();
+    bail!(
+        "job `{name}` is not in the configuration; select one of {}",
+        known.join(", ")
+    )
 }
 
 /// Loads what `plugins:` lists, and says what is wrong with the list or with a plugin.

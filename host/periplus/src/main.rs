@@ -7,6 +7,9 @@
 
 mod args;
 mod check;
+mod client;
+mod config;
+mod discovery;
 mod load;
 mod logging;
 mod mechanisms;
@@ -19,7 +22,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use crate::args::{CheckCommand, Cli, Command, KubernetesCommand};
+use crate::args::{CheckCommand, Cli, Command, ConfigCommand, KubernetesCommand};
 
 /// Returns memory to the system soon after the burst of a first list, which glibc's does not.
 #[global_allocator]
@@ -41,6 +44,10 @@ fn main() -> ExitCode {
         Command::Run(args) => runtime.block_on(run::run(args)),
         Command::Check(CheckCommand::Config(args)) => runtime.block_on(check::config(args)),
         Command::Check(CheckCommand::Discovery(args)) => runtime.block_on(check::discovery(args)),
+        Command::Targets(args) => runtime.block_on(client::targets(args)),
+        Command::Explain(args) => runtime.block_on(client::explain(args)),
+        Command::Config(ConfigCommand::Explain(args)) => runtime.block_on(config::explain(args)),
+        Command::Config(ConfigCommand::Scraper(args)) => runtime.block_on(config::scraper(args)),
         Command::Kubernetes(KubernetesCommand::Rbac(args)) => rbac::rbac(&args),
     };
     // Blocking work that is still under way (a compilation, say) must not hold up the exit.

@@ -19,9 +19,10 @@ pub(crate) struct AllMechanisms {
 impl Mechanisms for AllMechanisms {
     fn discoverer(&self, section: &Section, name: &str) -> Result<Box<dyn Discoverer>, String> {
         match &section.kind {
-            SectionKind::Static(_) | SectionKind::File(_) => {
-                native::discoverer(section, &self.metrics)
-                    .ok_or_else(|| format!("mechanism `{}` is not built in", section.mechanism))
+            SectionKind::Static(_) | SectionKind::File(_) | SectionKind::Http(_) => {
+                native::discoverer(section, &self.metrics).unwrap_or_else(|| {
+                    Err(format!("mechanism `{}` is not built in", section.mechanism))
+                })
             }
             SectionKind::Kubernetes(kubernetes) => self.kubernetes.discoverer(kubernetes, name),
             SectionKind::KubernetesResource(resource) => {

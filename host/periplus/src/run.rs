@@ -5,9 +5,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use anyhow::{Context, bail};
-use periplus_discovery::{DiscoveryMetrics, Manager, ManagerHandle, ManagerOptions, StateDir};
-use periplus_kubernetes::{KubernetesMechanism, KubernetesMetrics, KubernetesOptions};
-use periplus_plugin::PluginHost;
+use periplus_discovery::ManagerHandle;
 use periplus_serve::{
     About, OtelFront, SdFiles, ServeMetrics, ServeState, reload_channel, router, serve_with,
     write_files,
@@ -21,8 +19,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use crate::args::RunArgs;
-use crate::load;
-use crate::mechanisms::AllMechanisms;
+use crate::discovery::{Discovery, discovery};
 use crate::open_files;
 use crate::reload::{ReloadMetrics, Reloader};
 
@@ -30,33 +27,23 @@ use crate::reload::{ReloadMetrics, Reloader};
 pub(crate) async fn run(args: RunArgs) -> anyhow::Result<()> {
     let started = SystemTime::now();
     // First of all, so that a port in use is said before anything else is started.
-    let (listener, otel_listener) = listen(&args).await?;
+    let listener = listen(args.listen).await?;
+    let otel_listener = match args.otel_listen {
+        Some(address) => Some(listen(address).await?),
+        None => None,
+    };
 
     let files = args.sd_files.files();
     files.as_ref().map(prepare).transpose()?;
 
     let mut registry = Registry::default();
-    let discovery = DiscoveryMetrics::register(&mut registry);
-    let kubernetes = KubernetesMetrics::register(&mut registry);
+    let Discovery {
+        manager,
+        handle,
+        plugins,
+    } = discovery(&args, &mut registry)?;
     let serve_metrics = ServeMetrics::register(&mut registry);
     let reload_metrics = ReloadMetrics::register(&mut registry);
-    let plugins = PluginHost::new(load::plugin_options(&args.load))
-        .context("failed to prepare the plugin host")?;
-    plugins.metrics().register(&mut registry);
-
-    let mechanisms = AllMechanisms {
-        metrics: discovery.clone(),
-        kubernetes: KubernetesMechanism::new(KubernetesOptions {
-            metrics: kubernetes,
-            ..KubernetesOptions::default()
-        }),
-        plugins: Arc::clone(&plugins),
-    };
-    let options = ManagerOptions {
-        metrics: discovery,
-        state: state_dir(&args)?,
-    };
-    let (manager, handle) = Manager::new(Arc::new(mechanisms), options);
     let (reload, requests) = reload_channel();
 
     let stop = CancellationToken::new();
@@ -80,9 +67,10 @@ pub(crate) async fn run(args: RunArgs) -> anyhow::Result<()> {
     let limits = open_files::raise();
     let otel = OtelFront::start(handle.clone(), settings, serve_metrics.clone());
     if let Some(listener) = otel_listener {
-        announce_collectors(&listener)?;
-        let fronts = serve_with(listener, otel.router(), stop.clone(), limits);
-        vital.spawn(named("collectors' front", async_ok(fronts)));
+        let address = local_address(&listener)?;
+        info!(%address, "Serving collectors");
+        let collectors = serve_with(listener, otel.router(), stop.clone(), limits);
+        vital.spawn(named("collectors' front", async_ok(collectors)));
     }
     if let Some(files) = files {
         let files = write_files(handle.clone(), files, serve_metrics.clone(), stop.clone());
@@ -112,27 +100,11 @@ pub(crate) async fn run(args: RunArgs) -> anyhow::Result<()> {
     let ended = wait_for_end(&mut vital).await?;
     stop.cancel();
     drain(vital).await;
-    ended.map_or(Ok(()), explain)
-}
-
-/// Why the host stops when a vital part has ended.
-fn explain((name, outcome): (&'static str, anyhow::Result<()>)) -> anyhow::Result<()> {
+    let Some((name, outcome)) = ended else {
+        return Ok(());
+    };
     outcome.with_context(|| format!("the {name} failed"))?;
     bail!("the {name} ended by itself, so the host stops")
-}
-
-/// The listener of all fronts, and the one of collectors alone, if there is to be one.
-async fn listen(args: &RunArgs) -> anyhow::Result<(TcpListener, Option<TcpListener>)> {
-    let bind = async |address: SocketAddr| {
-        let listener = TcpListener::bind(address).await;
-        listener.with_context(|| format!("failed to listen on `{address}`"))
-    };
-    let all = bind(args.listen).await?;
-    let collectors = match args.otel_listen {
-        Some(address) => Some(bind(address).await?),
-        None => None,
-    };
-    Ok((all, collectors))
 }
 
 /// Finds out whether files can be written, before anything is started.
@@ -143,14 +115,9 @@ fn prepare(files: &SdFiles) -> anyhow::Result<()> {
     })
 }
 
-/// The folder of last known good states, if there shall be one.
-fn state_dir(args: &RunArgs) -> anyhow::Result<Option<Arc<StateDir>>> {
-    let Some(path) = &args.state_dir else {
-        return Ok(None);
-    };
-    let state = StateDir::open(path, args.max_stale_age)
-        .with_context(|| format!("failed to open `--state-dir {}`", path.display()))?;
-    Ok(Some(Arc::new(state)))
+async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    let listener = TcpListener::bind(address).await;
+    listener.with_context(|| format!("failed to listen on `{address}`"))
 }
 
 /// Where a listener listens; warns of readers from elsewhere.
@@ -162,12 +129,6 @@ fn local_address(listener: &TcpListener) -> anyhow::Result<SocketAddr> {
         warn!(%address, "Listening beyond loopback: whoever reaches this address reads every label");
     }
     Ok(address)
-}
-
-fn announce_collectors(listener: &TcpListener) -> anyhow::Result<()> {
-    let address = local_address(listener)?;
-    info!(%address, "Serving collectors");
-    Ok(())
 }
 
 /// Says where to read, once; on the standard error, with the log.

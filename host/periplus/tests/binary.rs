@@ -7,12 +7,18 @@
 mod check;
 #[path = "binary/check_discovery.rs"]
 mod check_discovery;
+#[path = "binary/client.rs"]
+mod client;
 #[path = "binary/cluster.rs"]
 mod cluster;
+#[path = "binary/config.rs"]
+mod config;
 #[path = "binary/fronts.rs"]
 mod fronts;
 #[path = "binary/hot_reload.rs"]
 mod hot_reload;
+#[path = "binary/http_sd.rs"]
+mod http_sd;
 #[path = "binary/json_http.rs"]
 mod json_http;
 #[path = "binary/kubernetes.rs"]

@@ -39,15 +39,14 @@ impl Outside {
         let own = section_origins(section);
         let mut rules = operator_rules(grants)?;
         rules.extend(own.iter().cloned().map(OriginRule::read_only));
-        let settings = ClientSettings::new(http.clone()).map_err(|e| e.to_string())?;
+        let settings = ClientSettings::new(http.clone()).map_err(|e| chain(&e))?;
         let options = EgressOptions {
             settings,
             credential_origins: own,
             ..EgressOptions::new(OriginPolicy::new(rules))
         };
-        let client = EgressClient::new(options).map_err(|e| chain(&e))?;
         Ok(Self {
-            http: Arc::new(client),
+            http: Arc::new(EgressClient::new(options)),
             files: Arc::new(FileGrants::new(&grants.files)?),
             dns: Arc::new(DnsGrants::new(&grants.dns)?),
         })

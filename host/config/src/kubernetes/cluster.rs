@@ -9,7 +9,8 @@ use super::patterns::NamePatterns;
 use crate::http_client::HttpClientConfig;
 
 /// One entry of the top-level list `clusters`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum ClusterEntry {
     /// A cluster with its name.
     Named(NamedCluster),

@@ -29,6 +29,8 @@ pub(crate) struct Document {
     pub(crate) origins: Vec<JobOrigin>,
     /// `global.external_labels`, variables of the environment put in.
     pub(crate) external_labels: Vec<(String, String)>,
+    /// `global` as written.
+    pub(crate) global: serde_json::Value,
     pub(crate) places: Places,
 }
 
@@ -49,14 +51,17 @@ pub(crate) fn read_document(
         },
         origins: Vec::new(),
         external_labels: Vec::new(),
+        global: serde_json::Value::Null,
         places: Places::of(root, file),
     };
     let Some(mut fields) = top(root) else {
         return document;
     };
-    let global = fields
-        .take("global")
-        .map_or_else(Global::default, |value| global::read(&value));
+    let global = fields.take("global").map_or_else(Global::default, |value| {
+        let global = global::read(&value);
+        document.global = value.json_as_written();
+        global
+    });
     if let Some(value) = fields.take("plugins") {
         document.config.plugins = plugins::read(&value, context);
     }
@@ -81,7 +86,8 @@ pub(crate) fn read_document(
     document.config.clusters = clusters.entries;
     document.external_labels = global.external_labels;
     if let Some(value) = fields.take("target_allocator") {
-        let jobs = document.config.jobs.iter().map(|job| &*job.name).collect();
+        let jobs = &document.config.jobs;
+        let jobs = jobs.iter().map(|job| &*job.name).collect();
         document.config.target_allocator = Some(allocator::read(&value, &jobs));
     }
     pass_over(&mut fields);

@@ -6,11 +6,12 @@ use std::sync::Arc;
 
 use periplus_core::duration::PromDuration;
 use periplus_core::name::NameScheme;
+
 use serde_json::Map;
 
 use super::{duration, quoted, units};
 use crate::config::ExplicitScrape;
-use crate::scraper::INHERITED;
+use crate::scrape_section::INHERITED;
 use crate::yaml::{Fields, Value};
 
 /// What jobs inherit.
@@ -25,10 +26,10 @@ pub(super) struct Global {
     pub(super) convert_classic_histograms_to_nhcb: bool,
     pub(super) always_scrape_classic_histograms: bool,
     pub(super) explicit: ExplicitScrape,
-    /// The settings that jobs inherit, as written.
-    pub(super) inherited: Arc<Map<String, serde_json::Value>>,
     /// Sorted by name.
     pub(super) external_labels: Vec<(String, String)>,
+    /// The settings that jobs inherit, as written.
+    pub(super) inherited: Arc<Map<String, serde_json::Value>>,
 }
 
 /// Protocols in the order in which upstream lists them.
@@ -57,8 +58,8 @@ impl Default for Global {
             convert_classic_histograms_to_nhcb: false,
             always_scrape_classic_histograms: false,
             explicit: ExplicitScrape::default(),
-            inherited: Arc::default(),
             external_labels: Vec::new(),
+            inherited: Arc::default(),
         }
     }
 }
@@ -133,8 +134,8 @@ fn take(fields: &mut Fields<'_>) -> Global {
             .unwrap_or_default(),
         name_escaping: fields.string("metric_name_escaping_scheme"),
         explicit,
-        inherited: Arc::default(),
         external_labels: Vec::new(),
+        inherited: Arc::default(),
     }
 }
 

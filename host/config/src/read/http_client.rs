@@ -65,6 +65,9 @@ pub(super) fn take(fields: &mut Fields<'_>, context: &Context<'_>) -> HttpDraft 
         proxy_url,
         proxy,
         http_headers: http_headers.unwrap_or_default(),
+        has_refs: [basic_auth_refs, oauth2_refs, (credentials_ref, false)]
+            .iter()
+            .any(|refs| refs.0 || refs.1),
     };
     HttpDraft {
         config,
@@ -94,7 +97,7 @@ impl HttpDraft {
             fields.place(keys).error(message);
             return None;
         }
-        check_proxy(fields, self.config.proxy_url.as_deref(), &self.config.proxy)?;
+        check_proxy(fields, self.config.proxy_url.as_ref(), &self.config.proxy)?;
         if let Some(name) = wire::reserved_header(&self.config.http_headers) {
             let message = format!("setting header {} is not allowed", quoted(&name));
             fields.place(&["http_headers"]).error(message);

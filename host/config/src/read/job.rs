@@ -161,6 +161,7 @@ impl Draft<'_> {
         }
         let name_scheme = self.name_scheme.unwrap_or(global.name_scheme);
         let relabel_rules = relabel::validate(&self.relabel_rules, "target", name_scheme);
+        relabel::warn_of_lost(&self.relabel_rules, &relabel_rules);
         relabel::validate(&self.metric_rules, "metric", name_scheme);
         let mut explicit = self.explicit(global);
         // An interval of ours that shortens the timeout needs it beside it: the scraper's own would be

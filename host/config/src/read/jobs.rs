@@ -4,11 +4,16 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use periplus_core::relabel::Rule;
+
 use super::global::Global;
 use super::{Context, job, quoted};
 use crate::config::Job;
 use crate::origin::JobOrigin;
 use crate::yaml::Value;
+
+/// Bytes that the compiled expressions of all jobs may take.
+const MAX_EXPRESSIONS: usize = 128 << 20;
 
 /// The jobs of all files, in the order in which they are read; their names are unique over all.
 pub(super) struct Jobs<'a> {
@@ -16,6 +21,8 @@ pub(super) struct Jobs<'a> {
     names: HashMap<String, First>,
     pub(super) list: Vec<Arc<Job>>,
     pub(super) origins: Vec<JobOrigin>,
+    /// Bytes of compiled expressions so far.
+    expressions: usize,
 }
 
 /// Where a name stands first.
@@ -34,6 +41,7 @@ impl<'a> Jobs<'a> {
             names: HashMap::new(),
             list: Vec::new(),
             origins: Vec::new(),
+            expressions: 0,
         }
     }
 
@@ -59,8 +67,13 @@ impl<'a> Jobs<'a> {
 
     fn read_list(&mut self, value: &Value<'_>, context: &Context<'_>, included: Option<&Path>) {
         value.list("[]*config.ScrapeConfig", |item| {
+            if self.expressions > MAX_EXPRESSIONS {
+                // Said already; what would be compiled now would only take more.
+                return None;
+            }
             let mut job = job::read(&item, self.global, context)?;
             self.check_name(&job.name, &item, included);
+            self.count_expressions(&job, &item);
             // Paths of keys are those of one file; the file's name makes them unique.
             let prefix = included.map(key_prefix).unwrap_or_default();
             for section in &mut job.sections {
@@ -77,6 +90,28 @@ impl<'a> Jobs<'a> {
             self.list.push(Arc::new(job));
             Some(())
         });
+    }
+
+    fn count_expressions(&mut self, job: &Job, item: &Value<'_>) {
+        let of_job = job.relabel_rules.iter().map(Rule::memory);
+        self.expressions += of_job.clone().sum::<usize>();
+        if self.expressions <= MAX_EXPRESSIONS {
+            return;
+        }
+        let largest = of_job.enumerate().max_by_key(|(_, memory)| *memory);
+        let (index, memory) = largest.unwrap_or_default();
+        item.key("relabel_configs").error_with(
+            format!(
+                "the expressions of the rules so far take {} MiB when compiled, more than {} MiB",
+                self.expressions >> 20,
+                MAX_EXPRESSIONS >> 20
+            ),
+            format!(
+                "that of relabel_configs[{index}] takes {} MiB here: write `+` or `*` for counted \
+                 repetitions such as `\\pL{{1000}}`",
+                memory >> 20
+            ),
+        );
     }
 
     fn check_name(&mut self, name: &str, item: &Value<'_>, included: Option<&Path>) {

@@ -3,6 +3,7 @@
 use periplus_core::name::NameScheme;
 use periplus_core::relabel::{RawRule, Rule, RuleError};
 
+use crate::lost::{LostLabel, lost_labels};
 use crate::yaml::{Fields, Value, quote_bytes};
 
 /// One rule, or the place of a null where a rule should be.
@@ -40,6 +41,41 @@ pub(super) fn validate(drafts: &[RuleDraft<'_>], kind: &str, scheme: NameScheme)
         },
     });
     rules.collect()
+}
+
+/// Warns of rules that do what a list of final targets cannot say.
+pub(super) fn warn_of_lost(drafts: &[RuleDraft<'_>], rules: &[Rule]) {
+    if drafts.len() != rules.len() {
+        // Some are wrong, so there will be nothing to serve.
+        return;
+    }
+    for LostLabel { name, rule, always } in lost_labels(rules) {
+        let Some(RuleDraft::Rule(written)) = drafts.get(rule) else {
+            continue;
+        };
+        let message = format!(
+            "{} without `{name}` here, which a list of final targets cannot say: \
+             scrapers put in their own",
+            if always {
+                "targets are"
+            } else {
+                "targets can be"
+            }
+        );
+        let hint = match (name, always) {
+            ("job", true) => {
+                "`periplus config scraper` prints a section that removes it on the scraper"
+            }
+            (_, true) => "leave the label, or serve the job at stage `transformed`",
+            (_, false) => {
+                "an expression that matches no empty value, such as `(.+)`, leaves the label as it is"
+            }
+        };
+        written
+            .fields
+            .place(&["target_label", "regex", "action"])
+            .warn_with(message, hint);
+    }
 }
 
 fn read_rule<'a>(value: &Value<'a>) -> Option<RuleDraft<'a>> {
@@ -127,6 +163,9 @@ fn hint(error: &RuleError) -> Option<&'static str> {
         }
         RuleError::MissingTarget(_) => "add `target_label: NAME`",
         RuleError::Modulus => "add `modulus: N`, the number of shards",
+        RuleError::Regex(error) if error.is_too_large() => {
+            "write `+` or `*` for counted repetitions such as `\\pL{1000}`"
+        }
         RuleError::Regex(_) => "expressions are those of RE2, as Go reads them",
         _ => return None,
     })

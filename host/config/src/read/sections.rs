@@ -2,6 +2,7 @@
 
 mod file;
 mod fixed;
+mod http;
 mod plugin;
 
 use periplus_core::ContentHash;
@@ -14,7 +15,7 @@ use crate::yaml::{Fields, Value, nearest};
 const SUFFIX: &str = "_sd_configs";
 
 /// Mechanisms that need no plugin, beyond `static`.
-const NATIVE: [&str; 3] = ["file", "kubernetes", "kubernetes_resource"];
+const NATIVE: [&str; 4] = ["file", "http", "kubernetes", "kubernetes_resource"];
 
 /// Mechanisms that Prometheus has, for better hints.
 const UPSTREAM: [&str; 36] = [
@@ -133,6 +134,7 @@ fn read_section(
     }
     let (identity, kind) = match mechanism {
         "file" => file::read(value, context)?,
+        "http" => http::read(value, context)?,
         "kubernetes" => {
             let section = kubernetes::read(value, context)?;
             let identity = identity::of_structure(mechanism, &section, &section.secrets());

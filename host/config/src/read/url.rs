@@ -1,6 +1,7 @@
 //! URLs, by the rules of Go's `net/url`.
 
 use super::quoted;
+use crate::secret_url::without_credentials;
 use crate::yaml::Value;
 
 /// The parts of a URL that checks look at.
@@ -20,14 +21,28 @@ pub(super) fn read(value: &Value<'_>) -> Option<GoUrl> {
     match parse(&text) {
         Ok(url) => Some(url),
         Err(message) => {
-            value.error(format!("parse {}: {message}", quoted(&text)));
+            value.error(parse_error(&text, &message));
             None
         }
     }
 }
 
+/// What Go says of a URL that it cannot parse; what might be a password in it is left out.
+pub(super) fn parse_error(text: &str, message: &str) -> String {
+    let shown = without_credentials(text);
+    // What the message quotes may be a part of what is not shown.
+    let message = match message.split_once('"') {
+        Some((before, rest)) if shown != text => {
+            let (_, after) = rest.rsplit_once('"').unwrap_or_default();
+            format!("{before}\"<secret>\"{after}")
+        }
+        _ => message.to_owned(),
+    };
+    format!("parse {}: {message}", quoted(&shown))
+}
+
 /// `url.Parse`; the error is Go's without the URL.
-fn parse(text: &str) -> Result<GoUrl, String> {
+pub(super) fn parse(text: &str) -> Result<GoUrl, String> {
     if text.bytes().any(|byte| byte < b' ' || byte == 0x7f) {
         return Err("net/url: invalid control character in URL".to_owned());
     }

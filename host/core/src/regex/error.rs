@@ -37,6 +37,11 @@ impl RegexError {
             expression: expression.to_owned(),
         }
     }
+
+    /// Whether the expression is well formed, but too large.
+    pub fn is_too_large(&self) -> bool {
+        self.kind == ErrorKind::Large
+    }
 }
 
 // === impl ErrorKind ===

@@ -111,6 +111,11 @@ impl Rule {
         self.action
     }
 
+    /// Bytes that its compiled expression takes.
+    pub fn memory(&self) -> usize {
+        self.regex.memory()
+    }
+
     /// The rule as written.
     pub fn raw(&self) -> &RawRule {
         &self.raw

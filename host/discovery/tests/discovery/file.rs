@@ -43,7 +43,8 @@ impl Running {
                 refresh_interval: every,
             }),
         };
-        let discoverer = native::discoverer(&section, &DiscoveryMetrics::default()).unwrap();
+        let discoverer = native::discoverer(&section, &DiscoveryMetrics::default());
+        let discoverer = discoverer.unwrap().unwrap();
         let (updates, probe) = Updates::testing();
         let stop = CancellationToken::new();
         tokio::spawn(discoverer.run(updates, stop.clone()));

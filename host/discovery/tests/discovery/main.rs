@@ -4,6 +4,7 @@
 
 mod collapse;
 mod file;
+mod http;
 mod manager;
 mod metrics;
 mod partial;

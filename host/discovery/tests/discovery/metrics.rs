@@ -79,6 +79,7 @@ async fn names_and_kinds_are_these() {
             "prometheus_sd_file_read_errors counter",
             "prometheus_sd_file_scan_duration_seconds histogram",
             "prometheus_sd_file_watcher_errors counter",
+            "prometheus_sd_http_failures counter",
             "prometheus_sd_last_update_timestamp_seconds gauge",
             "prometheus_sd_received_updates counter",
             "prometheus_sd_updates counter",

@@ -193,7 +193,7 @@ struct MocksOf(Arc<Mocks>);
 impl Mechanisms for MocksOf {
     fn discoverer(&self, section: &Section, _name: &str) -> Result<Box<dyn Discoverer>, String> {
         if let Some(native) = native::discoverer(section, &self.0.metrics) {
-            return Ok(native);
+            return native;
         }
         let SectionKind::Plugin(plugin) = &section.kind else {
             return Err("not a mechanism of these tests".to_owned());

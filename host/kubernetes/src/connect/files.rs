@@ -81,13 +81,13 @@ fn named(access: &Access) -> Vec<PathBuf> {
             paths
         }
         Access::InCluster(account) => vec![account.0.join("ca.crt")],
-        Access::Server { http, .. } => {
+        Access::Server { settings, .. } => {
             let TlsConfig {
                 ca_file,
                 cert_file,
                 key_file,
                 ..
-            } = &http.tls;
+            } = &settings.config().tls;
             let files = [ca_file, cert_file, key_file];
             files.into_iter().flatten().cloned().collect()
         }

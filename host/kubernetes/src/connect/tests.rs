@@ -1,6 +1,8 @@
 use std::fs;
 
-use periplus_config::{Authorization, BasicAuth, HeaderValues, Secret};
+use periplus_config::{Authorization, HttpClientConfig, OAuth2, Secret, SecretUrl};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
 
 use std::time::Duration;
 
@@ -18,6 +20,10 @@ fn error(result: Result<Config, ApiError>) -> String {
         .err()
         .map(|error| error.to_string())
         .unwrap_or_default()
+}
+
+fn settings(http: HttpClientConfig) -> ClientSettings {
+    ClientSettings::new(http).unwrap()
 }
 
 #[test]
@@ -77,68 +83,93 @@ fn the_service_account_gives_namespace_token_and_certificates() {
     assert!(config.auth_info.token_file.unwrap().ends_with("/token"));
 }
 
-#[test]
-fn headers_are_made_of_files_as_they_are_now() {
+#[tokio::test]
+async fn headers_are_made_of_files_as_they_are_now() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("token");
-    let http = HttpClientConfig {
+    let settings = settings(HttpClientConfig {
         authorization: Some(Authorization {
             kind: "Bearer".to_owned(),
             credentials_file: Some(path.clone()),
             ..Authorization::default()
         }),
-        http_headers: [(
-            "X-Scope".to_owned(),
-            HeaderValues {
-                values: vec!["a".to_owned()],
-                ..HeaderValues::default()
-            },
-        )]
-        .into(),
         ..HttpClientConfig::default()
-    };
-    let missing = server::headers(&http).unwrap_err().to_string();
+    });
+    let missing = server::headers(&settings).await.unwrap_err().to_string();
     assert!(
-        missing.starts_with(&format!("cannot read `{}`", path.display())),
+        missing.contains(&format!("failed to read `{}`", path.display())),
         "{missing}"
     );
     for token in ["first", "second"] {
         fs::write(&path, format!("{token}\n")).unwrap();
-        let headers = server::headers(&http).unwrap();
+        let headers = server::headers(&settings).await.unwrap();
         assert_eq!(headers["authorization"], format!("Bearer {token}"));
         assert!(headers["authorization"].is_sensitive());
-        assert_eq!(headers["x-scope"], "a");
     }
 }
 
-#[test]
-fn basic_authentication_is_encoded() {
-    let basic_auth = BasicAuth {
-        username: "Aladdin".to_owned(),
-        password: Secret::new("open sesame"),
-        ..BasicAuth::default()
+/// A server that issues `t0`, `t1`, ...
+async fn token_server() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/token", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        for number in 0.. {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut request = Vec::new();
+            while !request.ends_with(b"client_credentials") {
+                let byte = stream.read_u8().await.unwrap();
+                request.push(byte);
+            }
+            let body = format!("{{\"access_token\": \"t{number}\"}}");
+            let length = body.len();
+            let answer = format!(
+                "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}"
+            );
+            stream.write_all(answer.as_bytes()).await.unwrap();
+        }
+    });
+    url
+}
+
+#[tokio::test]
+async fn oauth2_tokens_are_kept_until_the_server_refuses_them() {
+    let oauth2 = OAuth2 {
+        client_id: "periplus".to_owned(),
+        token_url: SecretUrl::new(token_server().await),
+        ..OAuth2::default()
     };
-    let http = HttpClientConfig {
-        basic_auth: Some(basic_auth),
-        ..HttpClientConfig::default()
+    let access = ClusterAccess::Server {
+        url: Url::parse("http://127.0.0.1:1").unwrap(),
+        http: Box::new(HttpClientConfig {
+            oauth2: Some(oauth2),
+            ..HttpClientConfig::default()
+        }),
     };
-    let headers = server::headers(&http).unwrap();
-    assert_eq!(
-        headers["authorization"],
-        "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ=="
-    );
+    let access = Access::of(&access, ServiceAccount::new(Path::new("/nowhere"))).unwrap();
+    let connection = Connection::new(access, "test");
+    for expected in ["Bearer t0", "Bearer t0"] {
+        let (_, headers) = connection.clients().await.unwrap();
+        assert_eq!(headers["authorization"], expected);
+    }
+    let (clients, _) = connection.clients().await.unwrap();
+    connection.discard(&clients).await;
+    let (_, headers) = connection.clients().await.unwrap();
+    assert_eq!(headers["authorization"], "Bearer t1");
 }
 
 #[test]
 fn a_proxy_is_left_out_for_hosts_that_are_reached_directly() {
     let proxy = |host: &str, no_proxy: &str| {
         let mut http = HttpClientConfig {
-            proxy_url: Some("http://proxy.example.com:3128".to_owned()),
+            proxy_url: Some(periplus_config::SecretUrl::new(
+                "http://proxy.example.com:3128",
+            )),
             ..HttpClientConfig::default()
         };
         http.proxy.no_proxy = no_proxy.to_owned();
         let url = Url::parse(&format!("https://{host}/")).unwrap();
-        server::load(&url, &http).unwrap().proxy_url.is_some()
+        let loaded = server::load(&url, &settings(http)).unwrap();
+        loaded.proxy_url.is_some()
     };
     for (host, no_proxy, used) in [
         ("kube.example.com", "", true),
@@ -152,6 +183,8 @@ fn a_proxy_is_left_out_for_hosts_that_are_reached_directly() {
         ("kube.example.com:6443", "kube.example.com:443", true),
         ("[fd00::1]:6443", "fd00::1", false),
         ("10.0.0.1", "*", false),
+        ("10.0.0.1", "10.0.0.0/8", false),
+        ("localhost:6443", "other.com", false),
     ] {
         assert_eq!(proxy(host, no_proxy), used, "{host} with {no_proxy:?}");
     }
@@ -168,7 +201,7 @@ fn tls_settings_are_taken_over() {
     http.tls.cert = "CERT".to_owned();
     http.tls.key = Secret::new("KEY");
     let url = Url::parse("https://10.0.0.1:6443").unwrap();
-    let missing = error(server::load(&url, &http));
+    let missing = error(server::load(&url, &settings(http.clone())));
     assert!(
         missing.starts_with(&format!("cannot read `{}`", ca.display())),
         "{missing}"
@@ -178,7 +211,7 @@ fn tls_settings_are_taken_over() {
         "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
     )
     .unwrap();
-    let config = server::load(&url, &http).unwrap();
+    let config = server::load(&url, &settings(http)).unwrap();
     assert_eq!(config.root_cert.as_ref().map(Vec::len), Some(1));
     assert_eq!(config.tls_server_name.as_deref(), Some("kube"));
     assert!(config.accept_invalid_certs);

@@ -1,5 +1,6 @@
 use periplus_config::{
-    AttachMetadata, HttpClientConfig, NamePatterns, NamedCluster, OAuth2, Role, TlsVersion,
+    AttachMetadata, HttpClientConfig, NamePatterns, NamedCluster, OAuth2, Role, SecretUrl,
+    TlsVersion,
 };
 
 use super::*;
@@ -36,10 +37,8 @@ fn every_role_is_served_with_all_that_can_be_attached() {
 
 #[test]
 fn a_cluster_that_cannot_be_reached_as_it_is_written_is_named() {
-    let http = Box::new(HttpClientConfig {
-        oauth2: Some(OAuth2::default()),
-        ..HttpClientConfig::default()
-    });
+    let mut http = Box::new(HttpClientConfig::default());
+    http.tls.min_version = Some(TlsVersion::Tls13);
     let cluster = NamedCluster {
         name: "prod-eu".to_owned(),
         access: ClusterAccess::Server {
@@ -57,7 +56,7 @@ fn a_cluster_that_cannot_be_reached_as_it_is_written_is_named() {
     };
     let refusal = refusal(&section).unwrap();
     assert!(
-        refusal.starts_with("cluster `prod-eu`: `oauth2`"),
+        refusal.starts_with("cluster `prod-eu`: `tls_config.min_version`"),
         "{refusal}"
     );
 }
@@ -81,5 +80,11 @@ fn client_settings_that_cannot_be_done_are_refused() {
         oauth2: Some(OAuth2::default()),
         ..HttpClientConfig::default()
     };
-    assert!(refusal(&section).unwrap().contains("`oauth2`"));
+    let token_url = refusal(&section).unwrap();
+    assert!(token_url.contains("`oauth2.token_url`"), "{token_url}");
+    section.http_client.oauth2 = Some(OAuth2 {
+        token_url: SecretUrl::new("https://idp.example.com/token"),
+        ..OAuth2::default()
+    });
+    assert_eq!(refusal(&section), None);
 }

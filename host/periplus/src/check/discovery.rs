@@ -66,7 +66,7 @@ pub(crate) async fn discovery(args: CheckDiscoveryArgs) -> anyhow::Result<()> {
             bail!("{} has {} errors", args.file.display(), errors.len());
         }
     };
-    let job = find(&loaded, &args.job)?;
+    let job = load::find_job(&loaded, &args.job)?;
     plugins.activate();
     let mechanisms = AllMechanisms {
         metrics: DiscoveryMetrics::default(),
@@ -90,18 +90,6 @@ pub(crate) async fn discovery(args: CheckDiscoveryArgs) -> anyhow::Result<()> {
         OutputFormat::Table => table::write(&mut out, &targets)?,
     }
     Ok(())
-}
-
-fn find<'a>(loaded: &'a Loaded, name: &str) -> anyhow::Result<&'a Arc<Job>> {
-    let jobs = &loaded.config.jobs;
-    if let Some(job) = jobs.iter().find(|job| job.name == name) {
-        return Ok(job);
-    }
-    let known: Vec<String> = jobs.iter().map(|job| format!("`{}`", job.name)).collect();
-    bail!(
-        "job `{name}` is not in the configuration; select one of {}",
-        known.join(", ")
-    )
 }
 
 /// The job's first snapshot that means something.

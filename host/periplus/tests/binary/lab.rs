@@ -83,6 +83,18 @@ impl Lab {
         self.command(&["check", "config"], options).await
     }
 
+    /// A question to a host that runs.
+    pub(crate) async fn ask(&self, host: &Running, words: &[&str]) -> Ended {
+        self.ask_at(&host.url(), words).await
+    }
+
+    /// The same to whatever is at an address.
+    pub(crate) async fn ask_at(&self, url: &str, words: &[&str]) -> Ended {
+        let mut command = command();
+        command.args(words).args(["--url", url]);
+        Ended::of(within(command.output()).await.unwrap())
+    }
+
     /// A command that takes the configuration as its next argument, and then these options.
     pub(crate) async fn command(&self, words: &[&str], options: &[&str]) -> Ended {
         let mut command = command();

@@ -46,13 +46,13 @@ async fn a_start_beside_a_dead_server_serves_what_was_known() {
     assert!(job["staleSince"].is_string(), "{job}");
     let metrics = host.get("/metrics").await.text();
     assert!(metrics.contains("periplus_discovery_stale_since_timestamp_seconds{config=\"pods\"}"));
-    let readings = host.read_steadily("/sd/pods");
     api.resume().unwrap();
-    host.until_addresses("pods", &BOTH[..1]).await;
-    for reading in readings.end().await {
-        assert_eq!(reading.status, 200);
-        assert!(reading.addresses().contains(BOTH[0]), "{}", reading.text());
-    }
+    host.until_job("the Pod that is left alone", "pods", |it| {
+        assert_eq!(it.status, 200);
+        assert!(it.addresses().contains(BOTH[0]), "{}", it.text());
+        it.addresses().len() == 1
+    })
+    .await;
     let fresh = host
         .until_job("no stale targets", "pods", |it| {
             !it.headers.contains_key("periplus-stale-since")

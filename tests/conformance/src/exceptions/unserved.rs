@@ -192,36 +192,6 @@ pub(super) const UNSERVED: &[Exception] = &[
     },
     Exception {
         file: CASES,
-        reason: "nothing serves `http` yet",
-        names: &[
-            "p-sd-http-0204",
-            "p-sd-http-0205",
-            "p-sd-http-0209",
-            "p-sd-http-0211",
-            "p-sd-http-0212",
-            "p-sd-http-0213",
-            "p-sd-http-0214",
-            "p-sd-http-0215",
-            "p-sd-http-0216",
-            "p-sd-http-0217",
-            "p-sd-http-0219",
-            "p-sd-http-0220",
-            "p-sd-http-0221",
-            "p-sd-http-0222",
-            "p-sd-http-0223",
-        ],
-    },
-    Exception {
-        file: FILES,
-        reason: "nothing serves `http` yet",
-        names: &[
-            "http_token_file.bad.yml",
-            "http_url_bad_scheme.bad.yml",
-            "http_url_no_host.bad.yml",
-        ],
-    },
-    Exception {
-        file: CASES,
         reason: "nothing serves `ionos` yet",
         names: &[
             "p-sd-ionos-0225",

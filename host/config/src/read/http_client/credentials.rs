@@ -7,6 +7,7 @@ use super::wire::{check_proxy, take_proxy};
 use crate::http_client::{Authorization, BasicAuth, OAuth2, ProxyConfig};
 use crate::read::{Context, path};
 use crate::secret::Secret;
+use crate::secret_url::SecretUrl;
 use crate::yaml::{Fields, Value};
 
 /// Joins a path with the configuration's directory.
@@ -92,7 +93,7 @@ pub(super) fn read_oauth2(
         scopes: fields
             .read("scopes", |value| value.strings())
             .unwrap_or_default(),
-        token_url: fields.string("token_url"),
+        token_url: SecretUrl::new(fields.string("token_url")),
         endpoint_params: fields
             .read("endpoint_params", |v| read_text_map(&v))
             .unwrap_or_default(),
@@ -108,7 +109,7 @@ pub(super) fn read_oauth2(
         take_ref(fields, "client_certificate_key_ref"),
     );
     if fields.finish() {
-        check_proxy(fields, oauth2.proxy_url.as_deref(), &oauth2.proxy);
+        check_proxy(fields, oauth2.proxy_url.as_ref(), &oauth2.proxy);
     }
     Some((oauth2, refs))
 }

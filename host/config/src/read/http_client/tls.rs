@@ -14,7 +14,7 @@ pub(super) fn read_tls(value: &Value<'_>, context: &Context<'_>) -> Option<TlsCo
     let join = |text: &str| path::join_some(context.directory, text);
     let mut fields = value.fields()?;
     let fields = &mut fields;
-    let tls = TlsConfig {
+    let mut tls = TlsConfig {
         ca: fields.string("ca"),
         ca_file: join(&fields.string("ca_file")),
         cert: fields.string("cert"),
@@ -25,10 +25,12 @@ pub(super) fn read_tls(value: &Value<'_>, context: &Context<'_>) -> Option<TlsCo
         insecure_skip_verify: fields.bool("insecure_skip_verify", false),
         min_version: fields.read("min_version", |value| read_tls_version(&value)),
         max_version: fields.read("max_version", |value| read_tls_version(&value)),
+        has_refs: false,
     };
     let ca_ref = take_ref(fields, "ca_ref");
     let cert_ref = take_ref(fields, "cert_ref");
     let key_ref = take_ref(fields, "key_ref");
+    tls.has_refs = ca_ref || cert_ref || key_ref;
     if !fields.finish() {
         return Some(tls);
     }

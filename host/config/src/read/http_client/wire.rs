@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use crate::http_client::{HeaderValues, ProxyConfig};
 use crate::read::{Context, path, url};
 use crate::secret::Secret;
+use crate::secret_url::SecretUrl;
 use crate::yaml::{Fields, Value};
 
 /// Headers that nobody may set.
@@ -29,10 +30,10 @@ const RESERVED_HEADERS: [&str; 18] = [
     "X-Amz-Content-Sha256",
 ];
 
-pub(super) fn take_proxy(fields: &mut Fields<'_>) -> (Option<String>, ProxyConfig) {
+pub(super) fn take_proxy(fields: &mut Fields<'_>) -> (Option<SecretUrl>, ProxyConfig) {
     let proxy_url = fields
         .read("proxy_url", |value| url::read(&value))
-        .map(|url| url.text);
+        .map(|url| SecretUrl::new(url.text));
     let proxy = ProxyConfig {
         no_proxy: fields.string("no_proxy"),
         from_environment: fields.bool("proxy_from_environment", false),
@@ -54,7 +55,7 @@ fn read_connect_header(value: &Value<'_>) -> Option<BTreeMap<String, Vec<Secret>
 
 pub(super) fn check_proxy(
     fields: &Fields<'_>,
-    proxy_url: Option<&str>,
+    proxy_url: Option<&SecretUrl>,
     proxy: &ProxyConfig,
 ) -> Option<()> {
     let has_url = proxy_url.is_some_and(|url| !url.is_empty());
