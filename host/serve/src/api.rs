@@ -1,6 +1,7 @@
 //! `/api/v1/...`: what Prometheus' API shows of discovery, and what it has no place for.
 
 pub(crate) mod explain;
+mod limits;
 pub(crate) mod targets;
 
 use std::sync::Arc;
@@ -8,7 +9,8 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
-use periplus_core::target::Outcome;
+use periplus_config::TargetLimits;
+use periplus_core::target::{FinalTarget, Outcome};
 use periplus_discovery::{PluginStatus, ProviderStatus, Snapshot};
 use serde::Serialize;
 
@@ -74,6 +76,18 @@ pub(crate) struct JobStatus {
     pub(crate) transformed: usize,
     #[serde(rename = "final")]
     pub(crate) last: usize,
+    /// `target_limit`, if there is one.
+    #[serde(rename = "targetLimit")]
+    pub(crate) target_limit: Option<u64>,
+    /// Whether there are more: the scraper refuses them all.
+    #[serde(rename = "overTargetLimit")]
+    pub(crate) over_target_limit: bool,
+    /// Targets whose own labels pass a `label_*` limit already: every scrape of them fails.
+    #[serde(rename = "overLabelLimits")]
+    pub(crate) over_label_limits: usize,
+    /// Upstream's text for one of them.
+    #[serde(rename = "overLabelLimitsExample")]
+    pub(crate) over_label_limits_example: Option<String>,
     pub(crate) invalid: usize,
     /// Upstream's text for one of the invalid targets.
     #[serde(rename = "invalidExample")]
@@ -99,6 +113,10 @@ impl JobStatus {
             discovered: 0,
             transformed: 0,
             last: 0,
+            target_limit: Some(snapshot.job.limits.targets).filter(|limit| *limit > 0),
+            over_target_limit: false,
+            over_label_limits: 0,
+            over_label_limits_example: None,
             invalid: 0,
             invalid_example: None,
         };
@@ -107,7 +125,10 @@ impl JobStatus {
             status.transformed += result.targets.len();
             for (index, target) in result.targets.iter().enumerate() {
                 match &target.outcome {
-                    Outcome::Active(_) if !result.is_copy(index) => status.last += 1,
+                    Outcome::Active(last) if !result.is_copy(index) => {
+                        status.last += 1;
+                        status.check_labels(last, &snapshot.job.limits);
+                    }
                     Outcome::Active(_) | Outcome::Dropped => {}
                     Outcome::Invalid(text) => {
                         status.invalid += 1;
@@ -116,7 +137,16 @@ impl JobStatus {
                 }
             }
         }
+        let limit = status.target_limit;
+        status.over_target_limit = limit.is_some_and(|limit| status.last as u64 > limit);
         status
+    }
+
+    fn check_labels(&mut self, target: &FinalTarget, limits: &TargetLimits) {
+        if let Some(text) = limits::broken(target, limits) {
+            self.over_label_limits += 1;
+            self.over_label_limits_example.get_or_insert(text);
+        }
     }
 }
 

@@ -192,6 +192,7 @@ fn same_targets(old: &Job, new: &Job) -> bool {
     };
     old.defaults == new.defaults
         && old.explicit == new.explicit
+        && old.limits == new.limits
         && old.relabel_rules == new.relabel_rules
         && sections(old) == sections(new)
         && transformers(old) == transformers(new)
