@@ -7,6 +7,8 @@ SHELL := /bin/bash
 TARGET_DIR := $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),target)
 BIN := $(TARGET_DIR)/debug
 WASM_TARGET := wasm32-wasip2
+# One selection for all that tests run: cargo builds shared dependencies anew for each other one.
+PROGRAMS := -p periplus -p periplus-e2e -p periplus-faults -p periplus-fuzz
 export PERIPLUS_PLUGINS_DIR := $(CURDIR)/plugins/target/$(WASM_TARGET)/release
 
 .PHONY: help run run-kubernetes test lint e2e e2e-otel conformance faults bench plugins build setup fmt ci clean
@@ -46,7 +48,7 @@ conformance: ## Run recorded cases of Prometheus; GOLDENS=DIR for another folder
 
 e2e: plugins ## Compare with a real Prometheus on a real kube-apiserver; SCRIPTS=DIR for other scripts (needs Rust, Go 1.26)
 	tests/e2e/build.sh apiserver prometheus
-	cargo build --locked -p periplus -p periplus-e2e
+	cargo build --locked $(PROGRAMS)
 	$(BIN)/periplus-e2e run --periplus $(BIN)/periplus --build tests/e2e/.build $(if $(SCRIPTS),--scripts $(SCRIPTS),--scripts tests/e2e/scripts --all-differences)
 	@if [ -z "$(SCRIPTS)" ]; then \
 	    $(BIN)/periplus-e2e selftest --periplus $(BIN)/periplus --build tests/e2e/.build && \
@@ -56,21 +58,21 @@ e2e: plugins ## Compare with a real Prometheus on a real kube-apiserver; SCRIPTS
 
 e2e-otel: ## Real OpenTelemetry collectors that come and go before Periplus (needs Rust, Go 1.26)
 	tests/e2e/build.sh collector
-	cargo build --locked -p periplus -p periplus-e2e
+	cargo build --locked $(PROGRAMS)
 	$(BIN)/periplus-e2e collectors --periplus $(BIN)/periplus --build tests/e2e/.build
 
 faults: ## Every fault of an API server under churn; FAULT_SECONDS=300, SEED=1 (needs Rust)
-	cargo build --locked -p periplus-faults
+	cargo build --locked $(PROGRAMS)
 	$(BIN)/periplus-faults --seconds $(if $(FAULT_SECONDS),$(FAULT_SECONDS),300) --seed $(if $(SEED),$(SEED),1)
 
 .PHONY: crashes
 crashes: ## kill -9, a full disk and dead sources, and a reader who reads all the time; CRASH_SECONDS=300, SEED=1 (needs Rust; root for the disk)
-	cargo build --locked -p periplus -p periplus-faults
+	cargo build --locked $(PROGRAMS)
 	$(BIN)/periplus-crashes --periplus $(BIN)/periplus --seconds $(if $(CRASH_SECONDS),$(CRASH_SECONDS),300) --seed $(if $(SEED),$(SEED),1)
 
 .PHONY: fuzz
 fuzz: ## Feed every parser what nobody would write; FUZZ_SECONDS=600 for each, SEED=1 (needs Rust)
-	cargo build --locked -p periplus-fuzz
+	cargo build --locked $(PROGRAMS)
 	$(BIN)/periplus-fuzz --seconds $(if $(FUZZ_SECONDS),$(FUZZ_SECONDS),600) --seed $(if $(SEED),$(SEED),1)
 
 bench: plugins ## Measure what the design promises, as JSON and a table (needs Rust; takes minutes)
