@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use tokio::time::Instant;
+
 use crate::record::{Record, Writer};
 use crate::resource::ObjectKey;
 
@@ -14,6 +16,8 @@ pub(crate) struct Store {
     entries: HashMap<ObjectKey, Entry>,
     generation: u32,
     position: u64,
+    /// When the last whole state began to be told.
+    begun: Option<Instant>,
 }
 
 struct Entry {
@@ -40,6 +44,7 @@ impl Store {
     /// A list begins. One that began before and did not end is void: what only it has shown goes
     /// when this one ends.
     pub(crate) fn begin(&mut self) {
+        self.begun = Some(Instant::now());
         self.generation = self.generation.wrapping_add(1);
     }
 
@@ -48,6 +53,11 @@ impl Store {
     /// numbers. A list from a server that lost its history sets it back.
     pub(crate) fn position(&self) -> u64 {
         self.position
+    }
+
+    /// When the last whole state began to be told.
+    pub(crate) fn begun(&self) -> Option<Instant> {
+        self.begun
     }
 
     /// A whole state was put that is complete up to `version`.

@@ -14,8 +14,8 @@ use crate::view::ObjectKind;
 ///
 /// False, and nothing moved, as long as `new` knows less than the reader was told: it is not
 /// complete, an object that the reader knows is newer than the state that it shows, or nothing
-/// came by it since `since`. Versions alone do not tell: a connection may be dead and not known to
-/// be, and the server may have lost its history meanwhile.
+/// came by it since `since`, or since `old` was told a whole state anew. Versions alone do not tell: a
+/// connection may be dead and not known to be, and the server may have lost its history meanwhile.
 pub(super) fn hand_over(
     id: u64,
     kind: ObjectKind,
@@ -27,6 +27,7 @@ pub(super) fn hand_over(
     // Only the keeper ever holds two of these locks.
     let mut old = old.lock();
     let mut new = new.lock();
+    let since = old.store.begun().map_or(since, |begun| begun.max(since));
     let is_alive = new.consumer.heard.is_some_and(|heard| heard >= since);
     if old.consumer.is_synced && !(is_alive && is_caught_up(id, &old, &new)) {
         return false;

@@ -263,6 +263,32 @@ fn nobody_moves_to_a_watch_that_may_be_dead() {
 }
 
 #[test]
+fn nobody_moves_to_a_watch_that_was_silent_since_the_other_began_anew() {
+    let (old, new) = (Watch::new(), Watch::new());
+    for watch in [&old, &new] {
+        watch.put("a", "web", 7);
+        watch.sync(9);
+    }
+    let person = Person::new("");
+    old.join(1, &person, &pods(""));
+    let since = Instant::now();
+    new.put("a", "web", 7);
+    // The server lost its history, and the old watch is told what there is at lower versions; the
+    // new one does not know yet that its connection is dead.
+    old.0.lock().store.begin();
+    old.put("a", "web", 1);
+    old.put("b", "web", 2);
+    person.inbox.take();
+    let go = || hand_over(1, ObjectKind::Pod, None, &old.0, &new.0, since);
+    assert!(!go(), "while it is told");
+    old.sync(2);
+    assert!(!go(), "and afterwards");
+    new.put("b", "web", 2);
+    assert!(go());
+    assert!(person.told().is_empty(), "nothing vanished");
+}
+
+#[test]
 fn from_a_watch_that_never_worked_everybody_may_go() {
     let (refused, own) = (Watch::new(), Watch::new());
     let person = Person::new("app=web");
