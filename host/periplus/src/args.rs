@@ -105,6 +105,15 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "ADDRESS", env = "PERIPLUS_OTEL_LISTEN")]
     pub(crate) otel_listen: Option<SocketAddr>,
 
+    /// TLS, client certificates and passwords for every listener, in the format of exporter-toolkit.
+    #[arg(
+        long = "web.config.file",
+        alias = "web-config-file",
+        value_name = "FILE",
+        env = "PERIPLUS_WEB_CONFIG"
+    )]
+    pub(crate) web_config: Option<PathBuf>,
+
     /// How long `/-/ready` waits for jobs that are not known yet.
     #[arg(long, value_name = "DURATION", default_value = "2m", value_parser = parse_duration)]
     pub(crate) ready_timeout: Duration,

@@ -1,17 +1,15 @@
 //! `periplus run`: the parts started, joined and stopped in order.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use anyhow::{Context, bail};
 use periplus_discovery::ManagerHandle;
 use periplus_serve::{
-    About, OtelFront, SdFiles, ServeMetrics, ServeState, reload_channel, router, serve, serve_with,
-    write_files,
+    About, OtelFront, SdFiles, ServeLimits, ServeMetrics, ServeState, reload_channel, router,
+    serve_secured, write_files,
 };
 use prometheus_client::registry::Registry;
-use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -20,16 +18,18 @@ use tracing::{info, warn};
 
 use crate::args::RunArgs;
 use crate::discovery::{Discovery, discovery};
+use crate::listening::{self, Listening};
 use crate::open_files;
 use crate::reload::{ReloadMetrics, Reloader};
 
 /// Runs until a signal, or until a vital part ends.
 pub(crate) async fn run(args: RunArgs) -> anyhow::Result<()> {
     let started = SystemTime::now();
+    let web = listening::load_web(args.web_config.as_deref()).await?;
     // First of all, so that a port in use is said before anything else is started.
-    let listener = listen(args.listen).await?;
+    let listener = listening::open(args.listen).await?;
     let otel_listener = match args.otel_listen {
-        Some(address) => Some(listen(address).await?),
+        Some(address) => Some(listening::open(address).await?),
         None => None,
     };
 
@@ -48,6 +48,8 @@ pub(crate) async fn run(args: RunArgs) -> anyhow::Result<()> {
 
     let stop = CancellationToken::new();
     let mut vital: JoinSet<(&'static str, anyhow::Result<()>)> = JoinSet::new();
+    let following = listening::follow(web.clone(), stop.clone());
+    vital.spawn(named("web configuration", async_ok(following)));
     vital.spawn(named("manager", async_ok(manager.run(stop.clone()))));
 
     let (allocator, settings) = watch::channel(None);
@@ -66,9 +68,10 @@ pub(crate) async fn run(args: RunArgs) -> anyhow::Result<()> {
 
     let otel = OtelFront::start(handle.clone(), settings, serve_metrics.clone());
     if let Some(listener) = otel_listener {
-        let address = local_address(&listener)?;
-        info!(%address, "Serving collectors");
-        let collectors = serve(listener, otel.router(), stop.clone());
+        let at = listening::describe(&listener, web.as_ref())?;
+        info!(address = %at.address, url = at.url(), "Serving collectors");
+        let limits = ServeLimits::default();
+        let collectors = serve_secured(listener, otel.router(), web.clone(), stop.clone(), limits);
         vital.spawn(named("collectors' front", async_ok(collectors)));
     }
     if let Some(files) = files {
@@ -92,9 +95,10 @@ pub(crate) async fn run(args: RunArgs) -> anyhow::Result<()> {
             config_file: args.config.clone(),
         },
     };
-    announce(&listener, &args, &handle)?;
+    let at = listening::describe(&listener, web.as_ref())?;
+    announce(&at, &args, &handle);
     let limits = open_files::raise();
-    let fronts = serve_with(listener, router(state), stop.clone(), limits);
+    let fronts = serve_secured(listener, router(state), web, stop.clone(), limits);
     vital.spawn(named("fronts", async_ok(fronts)));
 
     let ended = wait_for_end(&mut vital).await?;
@@ -115,28 +119,11 @@ fn prepare(files: &SdFiles) -> anyhow::Result<()> {
     })
 }
 
-async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
-    let listener = TcpListener::bind(address).await;
-    listener.with_context(|| format!("failed to listen on `{address}`"))
-}
-
-/// Where a listener listens; warns of readers from elsewhere.
-fn local_address(listener: &TcpListener) -> anyhow::Result<SocketAddr> {
-    let address = listener
-        .local_addr()
-        .context("failed to read the listener's address")?;
-    if !address.ip().is_loopback() {
-        warn!(%address, "Listening beyond loopback: whoever reaches this address reads every label");
-    }
-    Ok(address)
-}
-
 /// Says where to read, once; on the standard error, with the log.
-fn announce(listener: &TcpListener, args: &RunArgs, manager: &ManagerHandle) -> anyhow::Result<()> {
-    let address = local_address(listener)?;
+fn announce(at: &Listening, args: &RunArgs, manager: &ManagerHandle) {
     let jobs = manager.directory().borrow().jobs.len();
-    info!(%address, jobs, config = %args.config.display(), "Serving");
-    Ok(())
+    let config = args.config.display();
+    info!(address = %at.address, url = at.url(), jobs, %config, "Serving");
 }
 
 /// Ends at the first signal (`None`) or with the first vital part that ended.

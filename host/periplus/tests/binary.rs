@@ -39,3 +39,5 @@ mod running;
 mod serving;
 #[path = "binary/state.rs"]
 mod state;
+#[path = "binary/web.rs"]
+mod web;

@@ -11,6 +11,8 @@
 //!          \--statuses--> /api/v1/..., /-/ready, /            reload <-- POST /-/reload
 //! ```
 //!
+//! `web` holds readers to a web configuration file (TLS, passwords) before any route is asked.
+//!
 //! A new front is a file of its own here and a line in `router.rs`.
 
 mod api;
@@ -35,11 +37,13 @@ mod server;
 mod state;
 mod views;
 mod watch;
+mod web;
 
 pub use files::{FileFormat, SdFiles, write_files};
 pub use metrics::ServeMetrics;
 pub use otel::{AllocatorSettings, ClientCertificate, OtelFront};
 pub use reload::{ReloadHandle, ReloadRequest, reload_channel};
 pub use router::router;
-pub use server::{ServeLimits, serve, serve_with};
+pub use server::{ServeLimits, serve, serve_secured, serve_with};
 pub use state::{About, ServeState};
+pub use web::{WebConfig, WebConfigError};

@@ -20,3 +20,4 @@ mod parts;
 mod reload;
 mod support;
 mod watch;
+mod web;

@@ -1,0 +1,80 @@
+//! Listeners: opening them, and saying how far they are open.
+
+use std::net::SocketAddr;
+use std::path::Path;
+
+use anyhow::Context;
+use periplus_serve::WebConfig;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tracing::warn;
+
+/// Where a listener listens, and how it speaks.
+pub(crate) struct Listening {
+    pub(crate) address: SocketAddr,
+    is_tls: bool,
+}
+
+/// Binds an address.
+pub(crate) async fn open(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    let listener = TcpListener::bind(address).await;
+    listener.with_context(|| format!("failed to listen on `{address}`"))
+}
+
+/// Reads what `--web.config.file` names, and tells of what has no effect in it.
+pub(crate) async fn load_web(file: Option<&Path>) -> anyhow::Result<Option<WebConfig>> {
+    let Some(file) = file else {
+        return Ok(None);
+    };
+    let web = WebConfig::load(file).await?;
+    for note in web.notes() {
+        warn!(file = %file.display(), note, "Web configuration warning");
+    }
+    Ok(Some(web))
+}
+
+/// Keeps a web configuration up to date until `stop`.
+pub(crate) async fn follow(web: Option<WebConfig>, stop: CancellationToken) {
+    match web {
+        Some(web) => web.follow(stop).await,
+        None => stop.cancelled().await,
+    }
+}
+
+/// Where a listener listens; warns of readers from elsewhere who have to show nothing.
+pub(crate) fn describe(
+    listener: &TcpListener,
+    web: Option<&WebConfig>,
+) -> anyhow::Result<Listening> {
+    let address = listener
+        .local_addr()
+        .context("failed to read the listener's address")?;
+    let is_tls = web.is_some_and(WebConfig::is_tls);
+    if !address.ip().to_canonical().is_loopback() {
+        if !web.is_some_and(WebConfig::authenticates) {
+            warn!(
+                %address,
+                "Listening beyond loopback without authentication: whoever reaches this address \
+                 reads every label (`--web.config.file` asks for passwords or certificates)"
+            );
+        }
+        if !is_tls {
+            warn!(
+                %address,
+                "Listening beyond loopback without TLS: what is sent can be read and changed on \
+                 the way (`--web.config.file`)"
+            );
+        }
+    }
+    Ok(Listening { address, is_tls })
+}
+
+// === impl Listening ===
+
+impl Listening {
+    /// How to reach it.
+    pub(crate) fn url(&self) -> String {
+        let scheme = if self.is_tls { "https" } else { "http" };
+        format!("{scheme}://{}", self.address)
+    }
+}
