@@ -9,6 +9,8 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
+use crate::args::AdminListen;
+
 /// Where a listener listens, and how it speaks.
 pub(crate) struct Listening {
     pub(crate) address: SocketAddr,
@@ -19,6 +21,26 @@ pub(crate) struct Listening {
 pub(crate) async fn open(address: SocketAddr) -> anyhow::Result<TcpListener> {
     let listener = TcpListener::bind(address).await;
     listener.with_context(|| format!("failed to listen on `{address}`"))
+}
+
+/// Binds the listener for administration, if there is to be one. Its usual port may be taken, as by
+/// another instance: nobody has asked for it, so that does not keep the host from serving.
+pub(crate) async fn open_admin(listen: AdminListen) -> anyhow::Result<Option<TcpListener>> {
+    let AdminListen::At(address) = listen else {
+        return Ok(None);
+    };
+    match open(address).await {
+        Ok(listener) => Ok(Some(listener)),
+        Err(error) if listen == AdminListen::DEFAULT => {
+            warn!(
+                error = %format!("{error:#}"),
+                "Administration is not served (`--admin-listen ADDRESS` serves it elsewhere); \
+                 `SIGHUP` reloads the configuration"
+            );
+            Ok(None)
+        }
+        Err(error) => Err(error.context("administration cannot be served (`--admin-listen`)")),
+    }
 }
 
 /// Reads what `--web.config.file` names, and tells of what has no effect in it.

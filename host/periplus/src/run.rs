@@ -6,8 +6,8 @@ use std::time::SystemTime;
 use anyhow::{Context, bail};
 use periplus_discovery::ManagerHandle;
 use periplus_serve::{
-    About, OtelFront, SdFiles, ServeLimits, ServeMetrics, ServeState, reload_channel, router,
-    serve_secured, write_files,
+    About, OtelFront, SdFiles, ServeLimits, ServeMetrics, ServeState, admin_router, reload_channel,
+    router, serve_secured, write_files,
 };
 use prometheus_client::registry::Registry;
 use tokio::signal::unix::{SignalKind, signal};
@@ -33,6 +33,7 @@ pub(crate) async fn run(args: RunArgs) -> anyhow::Result<()> {
         None => None,
     };
 
+    let admin = listening::open_admin(args.admin_listen).await?;
     let files = args.sd_files.files();
     files.as_ref().map(prepare).transpose()?;
 
@@ -67,12 +68,20 @@ pub(crate) async fn run(args: RunArgs) -> anyhow::Result<()> {
     vital.spawn(named("reloader", reloader.run(requests, stop.clone())));
 
     let otel = OtelFront::start(handle.clone(), settings, serve_metrics.clone());
-    if let Some(listener) = otel_listener {
+    let mut beside = |name, listener, router| {
         let at = listening::describe(&listener, web.as_ref())?;
-        info!(address = %at.address, url = at.url(), "Serving collectors");
+        info!(address = %at.address, url = at.url(), "Serving {name}");
         let limits = ServeLimits::default();
-        let collectors = serve_secured(listener, otel.router(), web.clone(), stop.clone(), limits);
-        vital.spawn(named("collectors' front", async_ok(collectors)));
+        let front = serve_secured(listener, router, web.clone(), stop.clone(), limits);
+        vital.spawn(named(name, async_ok(front)));
+        anyhow::Ok(())
+    };
+    if let Some(listener) = otel_listener {
+        beside("collectors", listener, otel.router())?;
+    }
+    if let Some(listener) = admin {
+        let router = admin_router(reload, serve_metrics.clone(), args.admin_hosts.clone());
+        beside("administration", listener, router)?;
     }
     if let Some(files) = files {
         let files = write_files(handle.clone(), files, serve_metrics.clone(), stop.clone());
@@ -84,7 +93,6 @@ pub(crate) async fn run(args: RunArgs) -> anyhow::Result<()> {
         plugins,
         registry: Arc::new(registry),
         metrics: serve_metrics,
-        reload,
         ready_timeout: args.ready_timeout,
         removed_grace: args.removed_grace,
         body_cache_bytes: ServeState::DEFAULT_BODY_CACHE_BYTES,
@@ -101,6 +109,14 @@ pub(crate) async fn run(args: RunArgs) -> anyhow::Result<()> {
     let fronts = serve_secured(listener, router(state), web, stop.clone(), limits);
     vital.spawn(named("fronts", async_ok(fronts)));
 
+    end(vital, stop).await
+}
+
+/// Waits for the end and brings it about for every part.
+async fn end(
+    mut vital: JoinSet<(&'static str, anyhow::Result<()>)>,
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
     let ended = wait_for_end(&mut vital).await?;
     stop.cancel();
     drain(vital).await;

@@ -8,13 +8,14 @@
 //! Directory --Snapshot--> BodyCache (plain), ViewCache (gzip, parts) --(ETag)--> GET /sd/{job}
 //!          \--Follow--> POST /mads/{job}/v3/... and GET /api/v1/watch/{job}
 //!          \--> files for file_sd
-//!          \--statuses--> /api/v1/..., /-/ready, /            reload <-- POST /-/reload
+//!          \--statuses--> /api/v1/..., /-/ready, /            reload <-- POST /-/reload (admin)
 //! ```
 //!
 //! `web` holds readers to a web configuration file (TLS, passwords) before any route is asked.
 //!
 //! A new front is a file of its own here and a line in `router.rs`.
 
+mod admin;
 mod api;
 mod body;
 mod conditional;
@@ -39,6 +40,7 @@ mod views;
 mod watch;
 mod web;
 
+pub use admin::admin_router;
 pub use files::{FileFormat, SdFiles, write_files};
 pub use metrics::ServeMetrics;
 pub use otel::{AllocatorSettings, ClientCertificate, OtelFront};

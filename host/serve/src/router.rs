@@ -5,19 +5,16 @@ use std::sync::Arc;
 use axum::extract::Request;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
-use axum::routing::{get, post};
+use axum::routing::{any, get, post};
 use axum::{Router, middleware};
 
 use crate::error::ApiError;
 use crate::state::{App, ServeState};
-use crate::{api, guard, health, index, mads, metrics, reload, sd, watch};
+use crate::{admin, api, health, index, mads, metrics, sd, watch};
 
-/// The routes of all fronts.
+/// The routes of all fronts; those that change something are [`admin_router`](crate::admin_router)'s.
 pub fn router(state: ServeState) -> Router {
     let app = Arc::new(App::new(state));
-    let admin = Router::new()
-        .route("/-/reload", post(reload::reload).put(reload::reload))
-        .route_layer(middleware::from_fn(guard::check_origin));
     Router::new()
         .route("/", get(index::index))
         .route("/sd", get(sd::without_job))
@@ -36,7 +33,7 @@ pub fn router(state: ServeState) -> Router {
         .route("/metrics", get(metrics::exposition))
         .route("/-/healthy", get(health::healthy))
         .route("/-/ready", get(health::ready))
-        .merge(admin)
+        .route("/-/reload", any(admin::elsewhere))
         .method_not_allowed_fallback(method_not_allowed)
         .fallback(no_such_path)
         // After the fallbacks: its errors have a form of their own.
@@ -54,7 +51,7 @@ async fn no_such_path(request: Request) -> ApiError {
     ApiError::not_found(format!("no such path `{path}`; `/` lists what there is"))
 }
 
-async fn method_not_allowed(request: Request) -> ApiError {
+pub(crate) async fn method_not_allowed(request: Request) -> ApiError {
     let (method, path) = (request.method(), request.uri().path());
     let message = format!("method {method} is not allowed on `{path}`");
     ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "bad_data", message)

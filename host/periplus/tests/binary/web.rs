@@ -7,7 +7,7 @@ use rcgen::{
 use reqwest::{Certificate, Client, ClientBuilder, Identity};
 
 use crate::lab::Lab;
-use crate::running::{Answer, Running};
+use crate::running::{Answer, Running, logged_field};
 
 const CONFIG: &str = "target_allocator: {}
 scrape_configs: [{job_name: j, basic_auth: {username: u, password: hidden}, static_configs: [{targets: [a:1]}]}]
@@ -48,9 +48,7 @@ impl Authority {
 /// Where a listener says that it is.
 async fn url(host: &Running, what: &str) -> String {
     let line = host.until_logged(&[what, "url="]).await;
-    let (_, after) = line.split_once("url=").unwrap();
-    let url = after.split_whitespace().next().unwrap();
-    url.trim_matches('"').to_owned()
+    logged_field(&line, "url=").to_owned()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -105,6 +103,7 @@ async fn every_listener_asks_for_the_password() {
         .await;
     let main = format!("{}/sd/j", url(&host, "Serving address").await);
     let own = format!("{}/jobs", url(&host, "Serving collectors").await);
+    assert_eq!(host.reload().await.status, 401);
     let client = Client::builder().no_proxy().build().unwrap();
     for url in [main, own] {
         for (password, status) in [(None, 401), (Some("wrong"), 401), (Some("test"), 200)] {
@@ -136,4 +135,23 @@ async fn bad_web_configuration_keeps_the_host_from_starting() {
     let stderr = ended.stderr;
     assert!(stderr.contains("basic_auth_users.alice"), "{stderr}");
     assert!(!stderr.contains("plain-text"), "{stderr}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn administration_may_be_switched_off_and_sighup_still_reloads() {
+    let lab = Lab::new(CONFIG);
+    let host = lab.run(&["--admin-listen", "off"]).await;
+    let main = url(&host, "Serving address").await;
+    let client = Client::builder().no_proxy().build().unwrap();
+    let answer = Answer::to(client.post(format!("{main}/-/reload"))).await;
+    assert_eq!(answer.status, 404);
+    assert!(
+        answer.text().contains("--admin-listen"),
+        "{}",
+        answer.text()
+    );
+    assert!(!host.log().contains("Serving administration"));
+    lab.configure(&CONFIG.replace("a:1", "b:1"));
+    host.signal("HUP").await;
+    host.until_addresses("j", &["b:1"]).await;
 }
