@@ -23,6 +23,16 @@ pub(crate) async fn open(address: SocketAddr) -> anyhow::Result<TcpListener> {
     listener.with_context(|| format!("failed to listen on `{address}`"))
 }
 
+/// The same for a listener that there need not be.
+pub(crate) async fn open_if_given(
+    address: Option<SocketAddr>,
+) -> anyhow::Result<Option<TcpListener>> {
+    match address {
+        Some(address) => open(address).await.map(Some),
+        None => Ok(None),
+    }
+}
+
 /// Binds the listener for administration, if there is to be one. Its usual port may be taken, as by
 /// another instance: nobody has asked for it, so that does not keep the host from serving.
 pub(crate) async fn open_admin(listen: AdminListen) -> anyhow::Result<Option<TcpListener>> {

@@ -6,8 +6,8 @@ use std::time::SystemTime;
 use anyhow::{Context, bail};
 use periplus_discovery::ManagerHandle;
 use periplus_serve::{
-    About, OtelFront, SdFiles, ServeLimits, ServeMetrics, ServeState, admin_router, reload_channel,
-    router, serve_secured, write_files,
+    About, OtelFront, Routes, SdFiles, ServeLimits, ServeMetrics, ServeState, reload_channel,
+    routes, serve_secured, write_files,
 };
 use prometheus_client::registry::Registry;
 use tokio::signal::unix::{SignalKind, signal};
@@ -28,12 +28,8 @@ pub(crate) async fn run(args: RunArgs) -> anyhow::Result<()> {
     let web = listening::load_web(args.web_config.as_deref()).await?;
     // First of all, so that a port in use is said before anything else is started.
     let listener = listening::open(args.listen).await?;
-    let otel_listener = match args.otel_listen {
-        Some(address) => Some(listening::open(address).await?),
-        None => None,
-    };
-
-    let admin = listening::open_admin(args.admin_listen).await?;
+    let otel_listener = listening::open_if_given(args.otel_listen).await?;
+    let admin_listener = listening::open_admin(args.admin_listen).await?;
     let files = args.sd_files.files();
     files.as_ref().map(prepare).transpose()?;
 
@@ -68,21 +64,7 @@ pub(crate) async fn run(args: RunArgs) -> anyhow::Result<()> {
     vital.spawn(named("reloader", reloader.run(requests, stop.clone())));
 
     let otel = OtelFront::start(handle.clone(), settings, serve_metrics.clone());
-    let mut beside = |name, listener, router| {
-        let at = listening::describe(&listener, web.as_ref())?;
-        info!(address = %at.address, url = at.url(), "Serving {name}");
-        let limits = ServeLimits::default();
-        let front = serve_secured(listener, router, web.clone(), stop.clone(), limits);
-        vital.spawn(named(name, async_ok(front)));
-        anyhow::Ok(())
-    };
-    if let Some(listener) = otel_listener {
-        beside("collectors", listener, otel.router())?;
-    }
-    if let Some(listener) = admin {
-        let router = admin_router(reload, serve_metrics.clone(), args.admin_hosts.clone());
-        beside("administration", listener, router)?;
-    }
+    let collectors = otel.router();
     if let Some(files) = files {
         let files = write_files(handle.clone(), files, serve_metrics.clone(), stop.clone());
         vital.spawn(named("files", async_ok(files)));
@@ -93,6 +75,7 @@ pub(crate) async fn run(args: RunArgs) -> anyhow::Result<()> {
         plugins,
         registry: Arc::new(registry),
         metrics: serve_metrics,
+        reload,
         ready_timeout: args.ready_timeout,
         removed_grace: args.removed_grace,
         body_cache_bytes: ServeState::DEFAULT_BODY_CACHE_BYTES,
@@ -103,10 +86,25 @@ pub(crate) async fn run(args: RunArgs) -> anyhow::Result<()> {
             config_file: args.config.clone(),
         },
     };
+    let Routes { readers, admin } = routes(state, args.admin_hosts.clone());
+    let mut beside = |name, listener, router| {
+        let at = listening::describe(&listener, web.as_ref())?;
+        info!(address = %at.address, url = at.url(), "Serving {name}");
+        let limits = ServeLimits::default();
+        let front = serve_secured(listener, router, web.clone(), stop.clone(), limits);
+        vital.spawn(named(name, async_ok(front)));
+        anyhow::Ok(())
+    };
+    if let Some(listener) = otel_listener {
+        beside("collectors", listener, collectors)?;
+    }
+    if let Some(listener) = admin_listener {
+        beside("administration", listener, admin)?;
+    }
     let at = listening::describe(&listener, web.as_ref())?;
     announce(&at, &args, &handle);
     let limits = open_files::raise();
-    let fronts = serve_secured(listener, router(state), web, stop.clone(), limits);
+    let fronts = serve_secured(listener, readers, web, stop.clone(), limits);
     vital.spawn(named("fronts", async_ok(fronts)));
 
     end(vital, stop).await

@@ -1,5 +1,7 @@
 //! The listener for administration: the routes that change something, and nothing else.
 
+use std::sync::Arc;
+
 use axum::extract::Request;
 use axum::http::StatusCode;
 use axum::routing::post;
@@ -7,22 +9,25 @@ use axum::{Router, middleware};
 
 use crate::error::ApiError;
 use crate::guard::{self, AllowedHosts};
-use crate::metrics::{self, ServeMetrics};
-use crate::reload::{self, ReloadHandle};
 use crate::router::{method_not_allowed, no_sniffing};
+use crate::state::App;
+use crate::{metrics, reload};
 
 /// The routes that change something. Requests must name this host as a browser on it would, or one
 /// of `hosts`, and come from no page of another origin.
-pub fn admin_router(reload: ReloadHandle, metrics: ServeMetrics, hosts: Vec<String>) -> Router {
+pub(crate) fn router(app: Arc<App>, hosts: Vec<String>) -> Router {
     let hosts = AllowedHosts::new(hosts);
     Router::new()
         .route("/-/reload", post(reload::reload).put(reload::reload))
         .route_layer(middleware::from_fn_with_state(hosts, guard::check_origin))
         .method_not_allowed_fallback(method_not_allowed)
         .fallback(no_such_path)
-        .layer(middleware::from_fn_with_state(metrics, metrics::observe))
+        .layer(middleware::from_fn_with_state(
+            app.metrics.clone(),
+            metrics::observe,
+        ))
         .layer(middleware::map_response(no_sniffing))
-        .with_state(reload)
+        .with_state(app)
 }
 
 async fn no_such_path(request: Request) -> ApiError {

@@ -40,12 +40,11 @@ mod views;
 mod watch;
 mod web;
 
-pub use admin::admin_router;
 pub use files::{FileFormat, SdFiles, write_files};
 pub use metrics::ServeMetrics;
 pub use otel::{AllocatorSettings, ClientCertificate, OtelFront};
 pub use reload::{ReloadHandle, ReloadRequest, reload_channel};
-pub use router::router;
+pub use router::{Routes, router, routes};
 pub use server::{ServeLimits, serve, serve_secured, serve_with};
 pub use state::{About, ServeState};
 pub use web::{WebConfig, WebConfigError};

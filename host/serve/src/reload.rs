@@ -1,11 +1,14 @@
 //! `POST /-/reload`, and the channel by which it reaches the binary.
 
+use std::sync::Arc;
+
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::error::ApiError;
+use crate::state::App;
 
 /// Requests that wait while a reload runs; further ones wait in their handlers.
 const WAITING: usize = 4;
@@ -39,8 +42,8 @@ impl ReloadHandle {
 }
 
 /// 200 after a good reload; 500 with the text of all errors after one that changed nothing.
-pub(crate) async fn reload(State(handle): State<ReloadHandle>) -> Response {
-    match handle.reload().await {
+pub(crate) async fn reload(State(app): State<Arc<App>>) -> Response {
+    match app.reload.reload().await {
         Some(Ok(())) => "The configuration was reloaded.\n".into_response(),
         Some(Err(text)) => {
             let text = format!("failed to reload the configuration:\n{}\n", text.trim_end());

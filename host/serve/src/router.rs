@@ -12,9 +12,29 @@ use crate::error::ApiError;
 use crate::state::{App, ServeState};
 use crate::{admin, api, health, index, mads, metrics, sd, watch};
 
-/// The routes of all fronts; those that change something are [`admin_router`](crate::admin_router)'s.
-pub fn router(state: ServeState) -> Router {
+/// The routes of one host, by listener.
+pub struct Routes {
+    /// Everything to read.
+    pub readers: Router,
+    /// What changes something.
+    pub admin: Router,
+}
+
+/// The routes of all fronts, and those of administration, which may be asked by these names.
+pub fn routes(state: ServeState, admin_hosts: Vec<String>) -> Routes {
     let app = Arc::new(App::new(state));
+    Routes {
+        readers: readers(Arc::clone(&app)),
+        admin: admin::router(app, admin_hosts),
+    }
+}
+
+/// The routes of all fronts alone.
+pub fn router(state: ServeState) -> Router {
+    readers(Arc::new(App::new(state)))
+}
+
+fn readers(app: Arc<App>) -> Router {
     Router::new()
         .route("/", get(index::index))
         .route("/sd", get(sd::without_job))

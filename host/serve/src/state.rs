@@ -12,6 +12,7 @@ use crate::follow::Held;
 use crate::mads;
 use crate::metrics::ServeMetrics;
 use crate::otel::OtelFront;
+use crate::reload::ReloadHandle;
 use crate::views::ViewCache;
 use crate::watch::History;
 
@@ -25,6 +26,8 @@ pub struct ServeState {
     pub registry: Arc<Registry>,
     /// The fronts' own metrics, registered in `registry`.
     pub metrics: ServeMetrics,
+    /// The way to a reload.
+    pub reload: ReloadHandle,
     /// Ready after this time at the latest, counted from the call of [`router`](crate::router).
     pub ready_timeout: Duration,
     /// How long a job that a reload removed is answered with an empty list.
@@ -55,6 +58,7 @@ pub(crate) struct App {
     pub(crate) plugins: Arc<dyn PluginStatuses>,
     pub(crate) registry: Arc<Registry>,
     pub(crate) metrics: ServeMetrics,
+    pub(crate) reload: ReloadHandle,
     pub(crate) readiness: Readiness,
     pub(crate) removed_grace: Duration,
     pub(crate) bodies: Arc<BodyCache>,
@@ -86,6 +90,7 @@ impl App {
             plugins,
             registry,
             metrics,
+            reload,
             ready_timeout,
             removed_grace,
             body_cache_bytes,
@@ -100,6 +105,7 @@ impl App {
             plugins,
             registry,
             metrics,
+            reload,
             readiness,
             removed_grace,
             bodies,

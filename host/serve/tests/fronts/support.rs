@@ -24,7 +24,7 @@ use periplus_discovery::{
     Snapshot, Transformer, Updates,
 };
 use periplus_serve::{
-    About, OtelFront, ReloadRequest, ServeMetrics, ServeState, admin_router, reload_channel, router,
+    About, OtelFront, ReloadRequest, Routes, ServeMetrics, ServeState, reload_channel, routes,
 };
 use prometheus_client::registry::Registry;
 use tokio::sync::{mpsc, watch};
@@ -94,13 +94,13 @@ impl Host {
         let (allocator, settings) = watch::channel(setup.allocator.map(Arc::new));
         let otel = OtelFront::start(manager.clone(), settings, metrics.clone());
         let own_otel = otel.router();
-        let admin = admin_router(reload, metrics.clone(), Vec::new());
-        let router = router(ServeState {
+        let state = ServeState {
             manager: manager.clone(),
             otel,
             plugins: Arc::new(Plugins(setup.plugins)),
             registry: Arc::new(registry),
             metrics,
+            reload,
             ready_timeout: setup.ready_timeout,
             removed_grace: ServeState::DEFAULT_REMOVED_GRACE,
             body_cache_bytes: setup.body_cache_bytes,
@@ -109,9 +109,10 @@ impl Host {
                 started: SystemTime::UNIX_EPOCH,
                 config_file: PathBuf::from("periplus.yml"),
             },
-        });
+        };
+        let Routes { readers, admin } = routes(state, Vec::new());
         Self {
-            router,
+            router: readers,
             admin,
             own_otel,
             allocator,
