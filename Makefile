@@ -9,7 +9,7 @@ BIN := $(TARGET_DIR)/debug
 WASM_TARGET := wasm32-wasip2
 export PERIPLUS_PLUGINS_DIR := $(CURDIR)/plugins/target/$(WASM_TARGET)/release
 
-.PHONY: help run run-kubernetes test lint e2e conformance faults bench plugins build setup fmt ci clean
+.PHONY: help run run-kubernetes test lint e2e e2e-otel conformance faults bench plugins build setup fmt ci clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,7 +45,7 @@ conformance: ## Run recorded cases of Prometheus; GOLDENS=DIR for another folder
 	@cargo run --quiet --locked -p periplus-conformance -- $(if $(GOLDENS),$(GOLDENS),tests/conformance/goldens)
 
 e2e: plugins ## Compare with a real Prometheus on a real kube-apiserver; SCRIPTS=DIR for other scripts (needs Rust, Go 1.26)
-	tests/e2e/build.sh
+	tests/e2e/build.sh apiserver prometheus
 	cargo build --locked -p periplus -p periplus-e2e
 	$(BIN)/periplus-e2e run --periplus $(BIN)/periplus --build tests/e2e/.build $(if $(SCRIPTS),--scripts $(SCRIPTS),--scripts tests/e2e/scripts --all-differences)
 	@if [ -z "$(SCRIPTS)" ]; then \
@@ -54,9 +54,19 @@ e2e: plugins ## Compare with a real Prometheus on a real kube-apiserver; SCRIPTS
 	    $(BIN)/periplus-e2e fronts --periplus $(BIN)/periplus --build tests/e2e/.build; \
 	fi
 
+e2e-otel: ## Real OpenTelemetry collectors that come and go before Periplus (needs Rust, Go 1.26)
+	tests/e2e/build.sh collector
+	cargo build --locked -p periplus -p periplus-e2e
+	$(BIN)/periplus-e2e collectors --periplus $(BIN)/periplus --build tests/e2e/.build
+
 faults: ## Every fault of an API server under churn; FAULT_SECONDS=300, SEED=1 (needs Rust)
 	cargo build --locked -p periplus-faults
 	$(BIN)/periplus-faults --seconds $(if $(FAULT_SECONDS),$(FAULT_SECONDS),300) --seed $(if $(SEED),$(SEED),1)
+
+.PHONY: crashes
+crashes: ## kill -9, a full disk and dead sources, and a reader who reads all the time; CRASH_SECONDS=300, SEED=1 (needs Rust; root for the disk)
+	cargo build --locked -p periplus -p periplus-faults
+	$(BIN)/periplus-crashes --periplus $(BIN)/periplus --seconds $(if $(CRASH_SECONDS),$(CRASH_SECONDS),300) --seed $(if $(SEED),$(SEED),1)
 
 .PHONY: fuzz
 fuzz: ## Feed every parser what nobody would write; FUZZ_SECONDS=600 for each, SEED=1 (needs Rust)
@@ -73,7 +83,7 @@ bench-kubernetes: ## Measure Kubernetes discovery with 10,000 and 100,000 Pods, 
 	ulimit -n $$(ulimit -Hn); $(TARGET_DIR)/release/periplus-bench kubernetes $(BENCH)
 
 bench-peers: ## Measure Prometheus and Periplus in turn on a real kube-apiserver (needs Rust, Go 1.26)
-	tests/e2e/build.sh
+	tests/e2e/build.sh apiserver prometheus
 	cargo build --release --locked -p periplus -p periplus-bench
 	$(TARGET_DIR)/release/periplus-bench peers --build tests/e2e/.build $(BENCH)
 

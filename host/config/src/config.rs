@@ -43,12 +43,28 @@ pub struct Job {
     pub transformers: Vec<TransformerConfig>,
     /// `relabel_configs`.
     pub relabel_rules: Vec<Rule>,
+    /// How many targets and labels the scraper takes.
+    pub limits: TargetLimits,
     /// Which label names the rules may write.
     pub name_scheme: NameScheme,
     /// The job as written, for fronts that hand it on. It holds secrets.
     pub verbatim: serde_json::Value,
     /// What `global` sets of the settings that jobs inherit, as written; one for all jobs.
     pub inherited: Arc<serde_json::Map<String, serde_json::Value>>,
+}
+
+/// What the scraper refuses of a job; 0 is no limit. Nothing is left out for it: it is counted and
+/// shown, since the scraper refuses the whole job or every scrape of a target.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TargetLimits {
+    /// `target_limit`: targets of the job.
+    pub targets: u64,
+    /// `label_limit`: labels of a series, those of its target among them.
+    pub labels: u64,
+    /// `label_name_length_limit`: bytes of a label's name.
+    pub name_length: u64,
+    /// `label_value_length_limit`: bytes of a label's value.
+    pub value_length: u64,
 }
 
 /// Which scrape settings our file sets, globally or in the job. What it does not set is the

@@ -47,7 +47,8 @@ pub(crate) fn add(hasher: &mut ContentHasher, value: &Value, skip_empty: bool) {
     }
 }
 
-fn is_empty(value: &Value) -> bool {
+/// Whether a value says nothing.
+pub(crate) fn is_empty(value: &Value) -> bool {
     match value {
         Value::Null | Value::Bool(false) => true,
         Value::Bool(true) | Value::Number(_) => false,

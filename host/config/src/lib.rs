@@ -33,7 +33,7 @@ mod yaml;
 pub use allocator::{
     AllocationStrategy, Collector, CollectorSource, Handover, JobCollectors, TargetAllocator,
 };
-pub use config::{Config, ExplicitScrape, Job};
+pub use config::{Config, ExplicitScrape, Job, TargetLimits};
 pub use diagnostic::{ConfigErrors, Diagnostic};
 pub use http_client::{
     Authorization, BasicAuth, HeaderValues, HttpClientConfig, OAuth2, ProxyConfig, TlsConfig,

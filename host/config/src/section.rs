@@ -9,6 +9,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::http_client::HttpClientConfig;
+use crate::identity;
 use crate::kubernetes::{KubernetesResourceSection, KubernetesSection};
 use crate::plugin::PluginSection;
 use crate::secret::SHOWN;
@@ -108,7 +109,7 @@ impl Section {
                 "url": section.url,
                 "refresh_interval": shown_duration(section.refresh_interval),
                 "body_size_limit": section.body_size_limit,
-                "http": section.http,
+                "http": without_secrets(&what_is_set(json!(section.http))),
             }),
             SectionKind::Kubernetes(section) => serde_json::to_value(section).unwrap_or_default(),
             SectionKind::KubernetesResource(section) => {
@@ -121,6 +122,18 @@ impl Section {
             SectionKind::Missing => serde_json::Value::Null,
         }
     }
+}
+
+/// Leaves out what says nothing: most of many settings.
+fn what_is_set(value: serde_json::Value) -> serde_json::Value {
+    let serde_json::Value::Object(members) = value else {
+        return value;
+    };
+    let set = members
+        .into_iter()
+        .map(|(key, value)| (key, what_is_set(value)))
+        .filter(|(_, value)| !identity::is_empty(value));
+    serde_json::Value::Object(set.collect())
 }
 
 fn shown_duration(duration: Duration) -> String {

@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use periplus_config::{
-    Config, ExplicitScrape, Job, LoadOptions, Loaded, OnError, Role, Section, SectionKind, load_str,
+    Config, ExplicitScrape, Job, LoadOptions, Loaded, OnError, Role, Section, SectionKind,
+    TargetLimits, load_str,
 };
 use periplus_core::PromDuration;
 use periplus_core::name::NameScheme;
@@ -550,4 +551,23 @@ fn mechanisms_nobody_serves_can_be_allowed() {
     assert!(matches!(section.kind, SectionKind::Missing));
     assert_eq!(section.mechanism, "racks");
     assert_eq!(loaded.warnings.len(), 1);
+}
+
+#[test]
+fn limits_are_inherited_one_by_one() {
+    let text = "
+global: {target_limit: 100, label_limit: 30, label_value_length_limit: 200}
+scrape_configs:
+- {job_name: own, target_limit: 5, label_name_length_limit: 40, label_limit: 0}
+- {job_name: none}
+";
+    let limits = |job: usize| config(text).jobs[job].limits;
+    let expected = |targets, name_length| TargetLimits {
+        targets,
+        labels: 30,
+        name_length,
+        value_length: 200,
+    };
+    assert_eq!(limits(0), expected(5, 40));
+    assert_eq!(limits(1), expected(100, 0));
 }

@@ -92,8 +92,18 @@ impl Regex {
             .hybrid(false)
             .onepass(false)
             .dfa(false);
-        build(fast).or_else(|| build(lean))
+        let engine = build(fast).or_else(|| build(lean))?;
+        let states = engine.memory_usage() / Self::STATE_BYTES;
+        let slots = engine.group_info().slot_len();
+        // A search without a cache of its own keeps every group's place for every state, twice.
+        let search = states * slots * 2 * size_of::<usize>();
+        (search <= Self::MAX_SEARCH).then_some(engine)
     }
+
+    /// What a state takes at least, without what it shares.
+    const STATE_BYTES: usize = 24;
+    /// Bytes that one search may take, for each thread.
+    const MAX_SEARCH: usize = 256 << 20;
 
     /// Bytes of a compiled expression that gets every engine.
     const MAX_FAST_PROGRAM: usize = 4 << 20;

@@ -196,4 +196,25 @@ mod tests {
         assert_eq!(error.at, 6);
         assert!(error.problem.contains("missing closing )"), "{error}");
     }
+
+    proptest::proptest! {
+        #[test]
+        fn no_text_makes_the_parser_panic(text in r#"(\{|\}|,|=|!|~|"|'|`|\\|[a-z0-9_ ]|\PC){0,40}"#) {
+            let _ = Selector::parse(&text);
+        }
+
+        #[test]
+        fn quoted_value_comes_back(value in "\\PC{0,20}") {
+            let quoted = quote(&value);
+            let selector = Selector::parse(&format!("{{{quoted}={quoted}}}"));
+            if value.is_empty() {
+                proptest::prop_assert!(selector.is_err());
+            } else {
+                let selector = selector.unwrap();
+                let is_match = selector.is_match(|name| if name == value { &value } else { "" });
+                proptest::prop_assert!(is_match);
+                proptest::prop_assert!(!selector.is_match(|_| "other than that"));
+            }
+        }
+    }
 }

@@ -152,6 +152,11 @@ impl GroupResult {
         }
     }
 
+    /// How many targets the final stage shows.
+    pub(crate) fn standing(&self) -> usize {
+        self.standing as usize
+    }
+
     /// What the provider found.
     pub fn discovered(&self) -> &Discovered {
         &self.discovered

@@ -4,6 +4,7 @@
 use std::sync::atomic::AtomicU64;
 use std::time::SystemTime;
 
+use periplus_config::Job;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::{Family, MetricConstructor};
@@ -60,6 +61,11 @@ pub struct DiscoveryMetrics {
     /// `periplus_pipeline_relabelled_targets_total`: targets that went through the rules; a changed
     /// group's other targets do not.
     pub(crate) relabelled_targets: Counter,
+    /// `periplus_discovery_final_targets`: targets of a job after relabeling, copies left out.
+    pub(crate) final_targets: Family<ConfigLabel, Gauge>,
+    /// `periplus_discovery_over_target_limit`: of jobs with a `target_limit`, whether they have more
+    /// targets than that, so that the scraper refuses them all.
+    pub(crate) over_limit: Family<ConfigLabel, Gauge>,
     /// `periplus_discovery_stale_since_timestamp_seconds`: for jobs with targets from disk, when these
     /// were last good.
     pub(crate) stale_since: Family<ConfigLabel, Gauge<f64, AtomicU64>>,
@@ -198,6 +204,16 @@ impl DiscoveryMetrics {
             self.suppressed_groups.clone(),
         );
         registry.register(
+            "periplus_discovery_final_targets",
+            "Targets of a job after relabeling, copies left out",
+            self.final_targets.clone(),
+        );
+        registry.register(
+            "periplus_discovery_over_target_limit",
+            "Whether a job has more targets than its target_limit, which the scraper refuses",
+            self.over_limit.clone(),
+        );
+        registry.register(
             "periplus_discovery_stale_since_timestamp_seconds",
             "When the targets of a job were last good that come from disk and are not confirmed yet",
             self.stale_since.clone(),
@@ -239,11 +255,24 @@ impl DiscoveryMetrics {
         );
     }
 
-    /// A snapshot of a job was published.
-    pub(crate) fn published(&self, job: &str, targets: usize, stale: Option<Stale>) {
+    /// A snapshot of a job was published, with so many targets before and after the pipeline.
+    pub(crate) fn published(
+        &self,
+        job: &Job,
+        (targets, standing): (usize, usize),
+        stale: Option<Stale>,
+    ) {
         let label = ConfigLabel {
-            config: job.to_owned(),
+            config: job.name.clone(),
         };
+        let shown = self.final_targets.get_or_create(&label);
+        shown.set(standing as i64);
+        if job.limits.targets > 0 {
+            let over = self.over_limit.get_or_create(&label);
+            over.set(i64::from(standing as u64 > job.limits.targets));
+        } else {
+            self.over_limit.remove(&label);
+        }
         self.discovered_targets
             .get_or_create(&label)
             .set(targets as i64);
@@ -267,6 +296,8 @@ impl DiscoveryMetrics {
         self.discovered_targets.remove(&label);
         self.last_update.remove(&label);
         self.stale_since.remove(&label);
+        self.final_targets.remove(&label);
+        self.over_limit.remove(&label);
     }
 }
 

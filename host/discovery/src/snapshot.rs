@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::group::{GroupKey, GroupResult, Stage};
+use crate::pipeline::Publisher;
 use crate::render::FinalForm;
 use crate::state::Stale;
 
@@ -32,6 +33,7 @@ pub struct JobHandle {
     pub name: Arc<str>,
     /// Always holds the newest snapshot.
     pub snapshots: watch::Receiver<Arc<Snapshot>>,
+    pub(crate) publisher: Arc<Publisher>,
 }
 
 /// One job's targets at one moment.
@@ -52,6 +54,9 @@ pub struct Snapshot {
     /// If targets of some section come from disk and their source has not confirmed them: since
     /// when, and until when they may be served.
     pub stale: Option<Stale>,
+    /// Since when these targets stay as they are although their sources may say otherwise: an
+    /// operator froze the job.
+    pub frozen: Option<SystemTime>,
     stages: [ContentHash; 3],
 }
 
@@ -59,6 +64,21 @@ pub struct Snapshot {
 /// the whole job.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Sums([u128; 3]);
+
+// === impl JobHandle ===
+
+impl JobHandle {
+    /// Lets what is served stay as it is until [`JobHandle::thaw`]; sources are followed all the
+    /// same. False, and nothing changes, if the job is not known yet. A restart forgets it.
+    pub fn freeze(&self) -> bool {
+        self.publisher.freeze()
+    }
+
+    /// Goes on with what is known by now.
+    pub fn thaw(&self) {
+        self.publisher.thaw();
+    }
+}
 
 // === impl Snapshot ===
 
@@ -98,6 +118,13 @@ impl Snapshot {
         }
     }
 
+    pub(crate) fn with_frozen(&self, frozen: Option<SystemTime>) -> Self {
+        Self {
+            frozen,
+            ..self.clone()
+        }
+    }
+
     pub(crate) fn with_missing(&self, job: Arc<Job>, missing: Vec<String>) -> Self {
         Self {
             job,
@@ -129,6 +156,7 @@ impl Snapshot {
             version,
             groups,
             stale: None,
+            frozen: None,
             stages,
         }
     }

@@ -4,10 +4,13 @@
 //! that share a job by shards would otherwise relabel two copies to the same target each.
 
 use std::borrow::Cow;
+use std::cell::OnceCell;
+use std::sync::Arc;
 
 use periplus_core::target::Outcome;
 use periplus_core::{LabelSet, TargetGroup};
 
+use crate::discovered::Discovered;
 use crate::group::{GroupKey, GroupResult, Stage, discovered_address};
 use crate::render::{self, FinalForm};
 use crate::snapshot::Snapshot;
@@ -17,9 +20,18 @@ use crate::snapshot::Snapshot;
 pub struct StagedTarget<'a> {
     labels: Cow<'a, LabelSet>,
     form: Option<&'a FinalForm>,
-    address: &'a str,
+    rows: &'a Rows<'a>,
+    row: u32,
     index: usize,
     is_active: bool,
+}
+
+/// The discovered rows of a group, which is derived when the first of them is looked at: its final
+/// targets can be shown without.
+#[derive(Debug)]
+struct Rows<'a> {
+    discovered: &'a Discovered,
+    group: OnceCell<Arc<TargetGroup>>,
 }
 
 /// Whether copies are shown at the stages before the last; the last one never shows them.
@@ -34,7 +46,8 @@ pub(crate) enum Copies {
 impl Snapshot {
     /// Shows every target of a stage that is no copy of another, in the order of the groups' keys
     /// and of the targets in them: the same order on every replica that knows the same. Takes time
-    /// in proportion to all targets (about a microsecond each), since groups are derived for it.
+    /// in proportion to all targets: about a microsecond each where groups are derived for it, that
+    /// is but for final targets whose shard key nobody asks for.
     ///
     /// Means nothing as long as the job is not `known`.
     pub fn visit_targets(&self, stage: Stage, mut visit: impl FnMut(&GroupKey, &StagedTarget<'_>)) {
@@ -59,45 +72,56 @@ impl GroupResult {
         copies: Copies,
         mut visit: impl FnMut(&StagedTarget<'_>),
     ) {
-        let group = self.discovered().group();
-        let is_shown = |index| copies == Copies::Shown || !self.is_copy(index);
+        let rows = &Rows {
+            discovered: self.discovered(),
+            group: OnceCell::new(),
+        };
         if stage == Stage::Discovered {
-            let is_hidden = match copies {
-                Copies::Hidden => self.hidden_rows(group.targets.len()),
-                Copies::Shown => Vec::new(),
-            };
-            for (row, own) in group.targets.iter().enumerate() {
-                if is_hidden.get(row).is_some_and(|hidden| *hidden) {
-                    continue;
-                }
-                let labels = Cow::Owned(LabelSet::merge(&group.labels, own));
-                let address = discovered_address(&group, row);
-                visit(&StagedTarget {
-                    labels,
-                    form: None,
-                    address,
-                    index: row,
-                    is_active: true,
-                });
-            }
-            return;
+            return self.visit_rows(rows, copies, visit);
         }
+        let is_shown = |index| copies == Copies::Shown || !self.is_copy(index);
         for (index, target) in self.targets.iter().enumerate() {
             let (labels, form) = match (stage, &target.outcome) {
                 (Stage::Final, Outcome::Active(last)) if !self.is_copy(index) => {
                     (Cow::Borrowed(&last.labels), Some(self.form()))
                 }
                 (Stage::Final, _) => continue,
-                _ if is_shown(index) => (self.transformed(&group, index), None),
+                _ if is_shown(index) => (self.transformed(rows.group(), index), None),
                 _ => continue,
             };
-            let address = discovered_address(&group, target.row as usize);
             visit(&StagedTarget {
                 labels,
                 form,
-                address,
+                rows,
+                row: target.row,
                 index,
                 is_active: matches!(target.outcome, Outcome::Active(_)),
+            });
+        }
+    }
+
+    fn visit_rows(
+        &self,
+        rows: &Rows<'_>,
+        copies: Copies,
+        mut visit: impl FnMut(&StagedTarget<'_>),
+    ) {
+        let group = rows.group();
+        let is_hidden = match copies {
+            Copies::Hidden => self.hidden_rows(group.targets.len()),
+            Copies::Shown => Vec::new(),
+        };
+        for (row, own) in group.targets.iter().enumerate() {
+            if is_hidden.get(row).is_some_and(|hidden| *hidden) {
+                continue;
+            }
+            visit(&StagedTarget {
+                labels: Cow::Owned(LabelSet::merge(&group.labels, own)),
+                form: None,
+                rows,
+                row: row as u32,
+                index: row,
+                is_active: true,
             });
         }
     }
@@ -131,6 +155,14 @@ impl GroupResult {
     }
 }
 
+// === impl Rows ===
+
+impl Rows<'_> {
+    fn group(&self) -> &TargetGroup {
+        self.group.get_or_init(|| self.discovered.group())
+    }
+}
+
 // === impl StagedTarget ===
 
 impl StagedTarget<'_> {
@@ -159,7 +191,7 @@ impl StagedTarget<'_> {
     /// The discovered `__address__`, which no transformer or rule has touched: what a target is
     /// assigned to a shard or collector by. Empty if the provider gave none.
     pub fn shard_key(&self) -> &str {
-        self.address
+        discovered_address(self.rows.group(), self.row as usize)
     }
 
     /// Its place among the targets of its group at this stage; at the final one among those before.

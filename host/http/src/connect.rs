@@ -4,6 +4,7 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -24,6 +25,7 @@ use crate::origin::Origin;
 use crate::policy::{AddressRule, OriginPolicy};
 use crate::proxy::{Proxy, ProxyRules, ProxyScheme};
 use crate::resolve::NameResolver;
+use crate::tls::LazyTls;
 
 /// How long TLS may take to be agreed on, as upstream.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -36,8 +38,7 @@ pub(crate) struct Connector {
     pub(crate) policy: Arc<OriginPolicy>,
     pub(crate) resolver: Arc<dyn NameResolver>,
     pub(crate) proxies: Arc<ProxyRules>,
-    /// Or why there can be none, which matters to `https` alone.
-    pub(crate) tls: Result<Arc<ClientConfig>, Arc<str>>,
+    pub(crate) tls: Arc<LazyTls>,
     /// Instead of the host of the URL.
     pub(crate) server_name: Option<ServerName<'static>>,
 }
@@ -78,6 +79,10 @@ pub(crate) struct Stream {
     is_http2: bool,
 }
 
+/// Whether a connection has served a request.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Served(Arc<AtomicBool>);
+
 /// What bytes go through.
 pub(crate) trait Io: AsyncRead + AsyncWrite + Send + Unpin {}
 
@@ -117,11 +122,7 @@ impl Connector {
                 is_http2: false,
             });
         }
-        let tls = Arc::clone(
-            self.tls
-                .as_ref()
-                .map_err(|e| ConnectError::Settings(Arc::clone(e)))?,
-        );
+        let tls = self.tls.get().await.map_err(ConnectError::Settings)?;
         self.secure(io, host, self.server_name.clone(), tls).await
     }
 
@@ -179,11 +180,8 @@ impl Connector {
         if proxy.scheme != ProxyScheme::Https {
             return Ok(Box::new(tcp));
         }
-        let tls = self
-            .tls
-            .as_ref()
-            .map_err(|e| ConnectError::Settings(Arc::clone(e)))?;
-        let mut tls = ClientConfig::clone(tls);
+        let tls = self.tls.get().await.map_err(ConnectError::Settings)?;
+        let mut tls = ClientConfig::clone(&tls);
         tls.alpn_protocols.clear();
         let stream = self.secure(Box::new(tcp), &proxy.host, None, Arc::new(tls));
         Ok(stream.await?.io)
@@ -310,11 +308,25 @@ impl Service<hyper_util::client::legacy::connect::dns::Name> for Found {
     }
 }
 
+// === impl Served ===
+
+impl Served {
+    pub(crate) fn set(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn get(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
 // === impl Stream ===
 
 impl Connection for Stream {
     fn connected(&self) -> Connected {
-        let connected = Connected::new().proxy(self.is_proxy);
+        let connected = Connected::new()
+            .proxy(self.is_proxy)
+            .extra(Served::default());
         if self.is_http2 {
             connected.negotiated_h2()
         } else {

@@ -10,6 +10,8 @@ use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, RootCertStore, SupportedProtocolVersion};
+use tokio::sync::OnceCell;
+use tokio::task::spawn_blocking;
 
 use self::verifier::{AnyServer, Pinned};
 use crate::settings::SettingsError;
@@ -25,6 +27,18 @@ pub(crate) struct Material {
 /// A private key, which is printed nowhere.
 #[derive(Clone, PartialEq, Eq)]
 struct Key(Vec<u8>);
+
+/// A configuration that is made when a connection first needs it: one that has only `http` to
+/// speak reads no certificates of authorities.
+pub(crate) struct LazyTls {
+    settings: TlsConfig,
+    material: Material,
+    http2: bool,
+    made: OnceCell<Made>,
+}
+
+/// Or why there can be none.
+type Made = Result<Arc<ClientConfig>, Arc<str>>;
 
 /// What can be said of the settings before anything is read.
 pub(crate) fn check(tls: &TlsConfig) -> Result<(), SettingsError> {
@@ -59,7 +73,7 @@ pub(crate) fn has_files(tls: &TlsConfig) -> bool {
 }
 
 /// Makes a configuration that offers HTTP/2 if `http2` says so.
-pub(crate) fn client_config(
+fn client_config(
     tls: &TlsConfig,
     material: &Material,
     http2: bool,
@@ -157,6 +171,36 @@ fn certificates(
             setting,
             "it is not PEM with certificates",
         )),
+    }
+}
+
+// === impl LazyTls ===
+
+impl LazyTls {
+    /// Offers HTTP/2 if `http2` says so.
+    pub(crate) fn new(settings: TlsConfig, material: Material, http2: bool) -> Self {
+        Self {
+            settings,
+            material,
+            http2,
+            made: OnceCell::new(),
+        }
+    }
+
+    /// The configuration; makes it on a thread that may block, since the first one of the process
+    /// reads the system's authorities.
+    pub(crate) async fn get(&self) -> Made {
+        let make = async || {
+            let (settings, material) = (self.settings.clone(), self.material.clone());
+            let http2 = self.http2;
+            let made = spawn_blocking(move || client_config(&settings, &material, http2)).await;
+            match made {
+                Ok(Ok(config)) => Ok(Arc::new(config)),
+                Ok(Err(error)) => Err(error.to_string().into()),
+                Err(error) => Err(format!("setting TLS up failed: {error}").into()),
+            }
+        };
+        self.made.get_or_init(make).await.clone()
     }
 }
 

@@ -19,7 +19,7 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Discover targets and serve them.
     Run(RunArgs),
-    /// Check without running.
+    /// Check a configuration, or what one of its jobs finds.
     #[command(subcommand)]
     Check(CheckCommand),
     /// Show what a configuration means.
@@ -184,7 +184,7 @@ pub(crate) struct SdFilesArgs {
     shards: u32,
 }
 
-#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, ValueEnum)]
 pub(crate) enum SdFilesFormat {
     Json,
     Yaml,

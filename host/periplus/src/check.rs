@@ -5,8 +5,7 @@ mod table;
 
 use std::io::Write;
 
-use anyhow::{Context, bail};
-use periplus_plugin::PluginHost;
+use anyhow::bail;
 
 use crate::args::CheckConfigArgs;
 use crate::load;
@@ -15,8 +14,7 @@ pub(crate) use discovery::discovery;
 
 /// Reads a configuration with its plugins, offline, and prints every error and warning in it.
 pub(crate) async fn config(args: CheckConfigArgs) -> anyhow::Result<()> {
-    let plugins = PluginHost::new(load::plugin_options(&args.load))
-        .context("failed to prepare the plugin host")?;
+    let plugins = load::plugin_host(&args.load)?;
     let mut out = std::io::stdout().lock();
     match load::load(&args.file, &args.load, &plugins).await {
         Ok(checked) => {

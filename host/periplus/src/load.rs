@@ -4,10 +4,11 @@
 //! plugins is read first, they are loaded and asked what they serve, and then the whole file is
 //! checked, their sections against their own schemas.
 
+use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
 
-use anyhow::bail;
+use anyhow::{Context, bail};
 use periplus_config::{
     Config, ConfigErrors, Diagnostic, Job, LoadOptions, Loaded, Places, SectionKind,
     load_file_with, readable_plugins_of,
@@ -22,6 +23,33 @@ pub(crate) fn plugin_options(args: &LoadArgs) -> PluginHostOptions {
         cache_dir: Some(args.plugin_cache()),
         watch: true,
     }
+}
+
+/// Reads a configuration for a command that prints something else: its warnings go to standard error,
+/// and so do its errors, which end the command.
+pub(crate) async fn load_or_say(
+    file: &Path,
+    args: &LoadArgs,
+    host: &PluginHost,
+) -> anyhow::Result<Loaded> {
+    let mut err = std::io::stderr();
+    match load(file, args, host).await {
+        Ok(loaded) => {
+            for warning in &loaded.warnings {
+                writeln!(err, "warning: {warning}")?;
+            }
+            Ok(loaded)
+        }
+        Err(errors) => {
+            writeln!(err, "{errors}")?;
+            bail!("{} has {} errors", file.display(), errors.0.len())
+        }
+    }
+}
+
+/// A plugin host for a command that ends soon.
+pub(crate) fn plugin_host(args: &LoadArgs) -> anyhow::Result<Arc<PluginHost>> {
+    PluginHost::new(plugin_options(args)).context("failed to prepare the plugin host")
 }
 
 /// Reads and checks a configuration and its plugins. Touches nothing that runs: the plugins are

@@ -6,8 +6,8 @@ use std::time::SystemTime;
 use anyhow::{Context, bail};
 use periplus_discovery::ManagerHandle;
 use periplus_serve::{
-    About, OtelFront, Routes, SdFiles, ServeLimits, ServeMetrics, ServeState, reload_channel,
-    routes, serve_secured, write_files,
+    About, OtelFront, Routes, SdFiles, ServeMetrics, ServeState, reload_channel, routes,
+    serve_secured, write_files,
 };
 use prometheus_client::registry::Registry;
 use tokio::signal::unix::{SignalKind, signal};
@@ -87,10 +87,10 @@ pub(crate) async fn run(args: RunArgs) -> anyhow::Result<()> {
         },
     };
     let Routes { readers, admin } = routes(state, args.admin_hosts.clone());
+    let limits = open_files::raise();
     let mut beside = |name, listener, router| {
         let at = listening::describe(&listener, web.as_ref())?;
         info!(address = %at.address, url = at.url(), "Serving {name}");
-        let limits = ServeLimits::default();
         let front = serve_secured(listener, router, web.clone(), stop.clone(), limits);
         vital.spawn(named(name, async_ok(front)));
         anyhow::Ok(())
@@ -103,7 +103,6 @@ pub(crate) async fn run(args: RunArgs) -> anyhow::Result<()> {
     }
     let at = listening::describe(&listener, web.as_ref())?;
     announce(&at, &args, &handle);
-    let limits = open_files::raise();
     let fronts = serve_secured(listener, readers, web, stop.clone(), limits);
     vital.spawn(named("fronts", async_ok(fronts)));
 

@@ -27,6 +27,8 @@ mod kubernetes;
 mod kubernetes_jobs;
 #[path = "binary/lab.rs"]
 mod lab;
+#[path = "binary/oauth2.rs"]
+mod oauth2;
 #[path = "binary/otel.rs"]
 mod otel;
 #[path = "binary/plugins.rs"]

@@ -11,13 +11,14 @@ use crate::error::ApiError;
 use crate::guard::{self, AllowedHosts};
 use crate::router::{method_not_allowed, no_sniffing};
 use crate::state::App;
-use crate::{metrics, reload};
+use crate::{freeze, metrics, reload};
 
 /// The routes that change something. Requests must name this host as a browser on it would, or one
 /// of `hosts`, and come from no page of another origin.
 pub(crate) fn router(app: Arc<App>, hosts: Vec<String>) -> Router {
     let hosts = AllowedHosts::new(hosts);
     Router::new()
+        .route("/api/v1/jobs/{*action}", post(freeze::job))
         .route("/-/reload", post(reload::reload).put(reload::reload))
         .route_layer(middleware::from_fn_with_state(hosts, guard::check_origin))
         .method_not_allowed_fallback(method_not_allowed)
@@ -33,8 +34,8 @@ pub(crate) fn router(app: Arc<App>, hosts: Vec<String>) -> Router {
 async fn no_such_path(request: Request) -> ApiError {
     let path = request.uri().path();
     ApiError::not_found(format!(
-        "no such path `{path}`; this listener has `POST /-/reload` alone, the one of `--listen` \
-         everything to read"
+        "no such path `{path}`; this listener has `POST /-/reload` and `/api/v1/jobs/{{job}}/freeze` \
+         alone, the one of `--listen` everything to read"
     ))
 }
 

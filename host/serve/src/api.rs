@@ -1,6 +1,7 @@
 //! `/api/v1/...`: what Prometheus' API shows of discovery, and what it has no place for.
 
 pub(crate) mod explain;
+mod limits;
 pub(crate) mod targets;
 
 use std::sync::Arc;
@@ -8,7 +9,8 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
-use periplus_core::target::Outcome;
+use periplus_config::TargetLimits;
+use periplus_core::target::{FinalTarget, Outcome};
 use periplus_discovery::{PluginStatus, ProviderStatus, Snapshot};
 use serde::Serialize;
 
@@ -65,12 +67,27 @@ pub(crate) struct JobStatus {
     /// When targets were last good that come from disk and are not confirmed.
     #[serde(rename = "staleSince")]
     pub(crate) stale_since: Option<String>,
+    /// Since when an operator holds the targets as they are.
+    #[serde(rename = "frozenSince")]
+    pub(crate) frozen_since: Option<String>,
     pub(crate) version: String,
     pub(crate) groups: usize,
     pub(crate) discovered: usize,
     pub(crate) transformed: usize,
     #[serde(rename = "final")]
     pub(crate) last: usize,
+    /// `target_limit`, if there is one.
+    #[serde(rename = "targetLimit")]
+    pub(crate) target_limit: Option<u64>,
+    /// Whether there are more: the scraper refuses them all.
+    #[serde(rename = "overTargetLimit")]
+    pub(crate) over_target_limit: bool,
+    /// Targets whose own labels pass a `label_*` limit already: every scrape of them fails.
+    #[serde(rename = "overLabelLimits")]
+    pub(crate) over_label_limits: usize,
+    /// Upstream's text for one of them.
+    #[serde(rename = "overLabelLimitsExample")]
+    pub(crate) over_label_limits_example: Option<String>,
     pub(crate) invalid: usize,
     /// Upstream's text for one of the invalid targets.
     #[serde(rename = "invalidExample")]
@@ -88,11 +105,18 @@ impl JobStatus {
             stale_since: snapshot
                 .stale
                 .map(|stale| humantime::format_rfc3339_seconds(stale.since).to_string()),
+            frozen_since: snapshot
+                .frozen
+                .map(|since| humantime::format_rfc3339_seconds(since).to_string()),
             version: snapshot.version.to_string(),
             groups: snapshot.groups.len(),
             discovered: 0,
             transformed: 0,
             last: 0,
+            target_limit: Some(snapshot.job.limits.targets).filter(|limit| *limit > 0),
+            over_target_limit: false,
+            over_label_limits: 0,
+            over_label_limits_example: None,
             invalid: 0,
             invalid_example: None,
         };
@@ -101,7 +125,10 @@ impl JobStatus {
             status.transformed += result.targets.len();
             for (index, target) in result.targets.iter().enumerate() {
                 match &target.outcome {
-                    Outcome::Active(_) if !result.is_copy(index) => status.last += 1,
+                    Outcome::Active(last) if !result.is_copy(index) => {
+                        status.last += 1;
+                        status.check_labels(last, &snapshot.job.limits);
+                    }
                     Outcome::Active(_) | Outcome::Dropped => {}
                     Outcome::Invalid(text) => {
                         status.invalid += 1;
@@ -110,7 +137,16 @@ impl JobStatus {
                 }
             }
         }
+        let limit = status.target_limit;
+        status.over_target_limit = limit.is_some_and(|limit| status.last as u64 > limit);
         status
+    }
+
+    fn check_labels(&mut self, target: &FinalTarget, limits: &TargetLimits) {
+        if let Some(text) = limits::broken(target, limits) {
+            self.over_label_limits += 1;
+            self.over_label_limits_example.get_or_insert(text);
+        }
     }
 }
 

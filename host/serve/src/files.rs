@@ -194,7 +194,7 @@ impl Writer {
         let mut is_complete = true;
         for (job, handle) in &directory.jobs {
             let snapshot = Arc::clone(&handle.snapshots.borrow());
-            if snapshot.known {
+            if snapshot.is_servable() {
                 is_complete &= self.job(job, &snapshot);
             }
         }

@@ -23,6 +23,7 @@ mod encoding;
 mod error;
 mod files;
 mod follow;
+mod freeze;
 mod guard;
 mod health;
 mod index;

@@ -74,6 +74,7 @@ struct Front {
 
 /// What there is to say about a job.
 enum Found {
+    /// Its targets, which may be served.
     Known(JobHandle, Arc<Snapshot>),
     /// Everything is known, and there is no such job.
     Nothing,
@@ -313,10 +314,14 @@ fn collector(query: Option<&str>) -> Result<Option<CollectorId>, Refusal> {
 fn find(directory: &Directory, job: &str) -> Result<Found, Refusal> {
     if let Some(handle) = directory.jobs.get(job) {
         let snapshot = Arc::clone(&handle.snapshots.borrow());
-        if snapshot.known {
+        if snapshot.is_servable() {
             return Ok(Found::Known(handle.clone(), snapshot));
         }
-        let message = format!("the targets of job `{job}` are not known yet");
+        let why = match snapshot.stale {
+            Some(_) => "are from disk, and too old to be served",
+            None => "are not known yet",
+        };
+        let message = format!("the targets of job `{job}` {why}");
         return Err(Refusal::unavailable(message));
     }
     if readiness(directory).is_empty() {

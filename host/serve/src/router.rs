@@ -54,6 +54,7 @@ fn readers(app: Arc<App>) -> Router {
         .route("/-/healthy", get(health::healthy))
         .route("/-/ready", get(health::ready))
         .route("/-/reload", any(admin::elsewhere))
+        .route("/api/v1/jobs/{*action}", any(admin::elsewhere))
         .method_not_allowed_fallback(method_not_allowed)
         .fallback(no_such_path)
         // After the fallbacks: its errors have a form of their own.

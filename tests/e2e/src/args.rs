@@ -44,6 +44,18 @@ pub(crate) enum Command {
         #[arg(long, default_value_t = 5)]
         changes: usize,
     },
+    /// Prove that real OpenTelemetry collectors scrape every target once while they come and go
+    Collectors {
+        /// The binary of Periplus
+        #[arg(long)]
+        periplus: PathBuf,
+        /// Folder with the binary `collector`
+        #[arg(long)]
+        build: PathBuf,
+        /// Keep configurations and logs in this folder
+        #[arg(long)]
+        keep: Option<PathBuf>,
+    },
     /// Print a random history as a script; the same arguments always print the same
     Script {
         /// The role that it is about

@@ -34,22 +34,22 @@ const JOB_ESCAPED: &str = "racks/ams%201%20%C3%BC";
 /// How one Prometheus reads Periplus.
 struct Front {
     name: &'static str,
-    /// Its sections.
-    jobs: fn(&str) -> Value,
+    /// Its sections, for Periplus at this address, which writes files to this folder.
+    jobs: fn(&str, &Path) -> Value,
     /// The slowest median that passes, if there is a bound.
     bound: Option<Duration>,
 }
 
-const FRONTS: [Front; 3] = [
+const FRONTS: [Front; 4] = [
     Front {
         name: "kuma_sd",
-        jobs: |url| json!([kuma("racks", &format!("{url}/mads/{JOB_ESCAPED}"))]),
+        jobs: |url, _| json!([kuma("racks", &format!("{url}/mads/{JOB_ESCAPED}"))]),
         // A bare long-poll server reaches half of it; other processes run beside this one.
         bound: Some(Duration::from_millis(500)),
     },
     Front {
         name: "kuma_sd, two shards",
-        jobs: |url| {
+        jobs: |url, _| {
             json!([
                 kuma(
                     "racks-0",
@@ -65,11 +65,22 @@ const FRONTS: [Front; 3] = [
     },
     Front {
         name: "http_sd every second",
-        jobs: |url| {
+        jobs: |url, _| {
             let url = format!("{url}/sd/{JOB_ESCAPED}");
             json!([{
                 "job_name": "racks", "proxy_url": REFUSING_PROXY,
                 "http_sd_configs": [{"url": url, "refresh_interval": "1s"}],
+            }])
+        },
+        bound: None,
+    },
+    Front {
+        name: "file_sd",
+        jobs: |_, folder| {
+            let file = folder.join("racks%2Fams%201%20%C3%BC.json");
+            json!([{
+                "job_name": "racks", "proxy_url": REFUSING_PROXY,
+                "file_sd_configs": [{"files": [file]}],
             }])
         },
         bound: None,
@@ -125,14 +136,12 @@ async fn follow(
         "file_sd_configs": [{"files": [source.file.display().to_string()]}],
         "relabel_configs": [{"target_label": "site", "replacement": "ams"}],
     }]});
-    let mut periplus = Periplus::start(
-        &setup.periplus,
-        directory,
-        free_port()?,
-        &config.to_string(),
-    )
-    .await?;
-    let config = json!({"scrape_configs": (front.jobs)(periplus.url())});
+    let folder = directory.join("sd");
+    let flags = ["--sd-files-dir", &folder.display().to_string()];
+    let (program, config) = (&setup.periplus, config.to_string());
+    let mut periplus =
+        Periplus::start_with(program, directory, free_port()?, &config, &flags).await?;
+    let config = json!({"scrape_configs": (front.jobs)(periplus.url(), &folder)});
     let (program, config) = (&setup.prometheus, config.to_string());
     let mut prometheus =
         Prometheus::start_with(Side::Final, program, directory, free_port()?, &config, &[]).await?;

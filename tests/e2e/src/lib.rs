@@ -12,6 +12,7 @@
 //!                               `-------final-------> reader: nothing missing, ever
 //! ```
 
+pub mod collectors;
 pub mod compare;
 pub mod facts;
 pub mod forgive;

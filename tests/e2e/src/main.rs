@@ -14,7 +14,7 @@ use periplus_e2e::isolate::{self, Isolation};
 use periplus_e2e::proxy::Mischief;
 use periplus_e2e::runner::{self, Setup};
 use periplus_e2e::script::Script;
-use periplus_e2e::{fronts, generate, rbac, rehearse, say, selftest};
+use periplus_e2e::{collectors, fronts, generate, rbac, rehearse, say, selftest};
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
@@ -118,6 +118,11 @@ async fn run(arguments: Arguments) -> anyhow::Result<bool> {
             })
             .await
         }
+        Command::Collectors {
+            periplus,
+            build,
+            keep,
+        } => run_collectors(&periplus, &build, keep).await,
         Command::Fronts { common, changes } => {
             in_directory(&common, async |setup| {
                 fronts::run(&setup, changes).await?;
@@ -136,6 +141,26 @@ async fn run(arguments: Arguments) -> anyhow::Result<bool> {
             .await
         }
     }
+}
+
+async fn run_collectors(
+    periplus: &Path,
+    build: &Path,
+    keep: Option<PathBuf>,
+) -> anyhow::Result<bool> {
+    let temporary = tempfile::tempdir()?;
+    let directory = keep.clone().unwrap_or_else(|| temporary.path().to_owned());
+    let setup = collectors::Setup {
+        periplus: binary(periplus, "make build")?,
+        collector: binary(&build.join("collector"), "tests/e2e/build.sh collector")?,
+        directory: std::path::absolute(&directory)?,
+    };
+    let outcome = collectors::run(&setup).await;
+    if outcome.is_err() && keep.is_none() {
+        let kept = temporary.keep();
+        say(&format!("configurations and logs: {}", kept.display()));
+    }
+    outcome.map(|()| true)
 }
 
 /// Gives the work a directory, and keeps it if something failed.

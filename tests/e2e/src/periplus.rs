@@ -55,10 +55,21 @@ impl Periplus {
         port: u16,
         config: &str,
     ) -> anyhow::Result<Self> {
+        Self::start_with(program, directory, port, config, &[]).await
+    }
+
+    /// Starts it with this configuration and further flags.
+    pub async fn start_with(
+        program: &Path,
+        directory: &Path,
+        port: u16,
+        config: &str,
+        further: &[&str],
+    ) -> anyhow::Result<Self> {
         let file = directory.join("periplus.yml");
         std::fs::write(&file, config)?;
         let admin = free_port()?;
-        let flags: Vec<String> = [
+        let mut flags: Vec<String> = [
             "run",
             "--config",
             &file.display().to_string(),
@@ -71,6 +82,7 @@ impl Periplus {
         ]
         .map(str::to_owned)
         .to_vec();
+        flags.extend(further.iter().map(|flag| (*flag).to_owned()));
         let process = Process::start("periplus", program, &flags, directory)?;
         let client = Client::builder()
             .no_proxy()

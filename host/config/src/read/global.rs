@@ -10,7 +10,7 @@ use periplus_core::name::NameScheme;
 use serde_json::Map;
 
 use super::{duration, quoted, units};
-use crate::config::ExplicitScrape;
+use crate::config::{ExplicitScrape, TargetLimits};
 use crate::scrape_section::INHERITED;
 use crate::yaml::{Fields, Value};
 
@@ -26,6 +26,7 @@ pub(super) struct Global {
     pub(super) convert_classic_histograms_to_nhcb: bool,
     pub(super) always_scrape_classic_histograms: bool,
     pub(super) explicit: ExplicitScrape,
+    pub(super) limits: TargetLimits,
     /// Sorted by name.
     pub(super) external_labels: Vec<(String, String)>,
     /// The settings that jobs inherit, as written.
@@ -58,6 +59,7 @@ impl Default for Global {
             convert_classic_histograms_to_nhcb: false,
             always_scrape_classic_histograms: false,
             explicit: ExplicitScrape::default(),
+            limits: TargetLimits::default(),
             external_labels: Vec::new(),
             inherited: Arc::default(),
         }
@@ -134,6 +136,7 @@ fn take(fields: &mut Fields<'_>) -> Global {
             .unwrap_or_default(),
         name_escaping: fields.string("metric_name_escaping_scheme"),
         explicit,
+        limits: take_limits(fields),
         external_labels: Vec::new(),
         inherited: Arc::default(),
     }
@@ -149,21 +152,18 @@ fn take_unused(fields: &mut Fields<'_>) {
     fields.string("query_log_file");
     fields.string("scrape_failure_log_file");
     fields.bool("extra_scrape_metrics", false);
-    take_limits(fields);
 }
 
 /// The limits that `global` and jobs share.
-pub(super) fn take_limits(fields: &mut Fields<'_>) {
+pub(super) fn take_limits(fields: &mut Fields<'_>) -> TargetLimits {
     fields.read("body_size_limit", |value| units::read_size(&value));
-    for key in [
-        "sample_limit",
-        "target_limit",
-        "label_limit",
-        "label_name_length_limit",
-        "label_value_length_limit",
-        "keep_dropped_targets",
-    ] {
-        fields.uint(key);
+    fields.uint("sample_limit");
+    fields.uint("keep_dropped_targets");
+    TargetLimits {
+        targets: fields.uint("target_limit"),
+        labels: fields.uint("label_limit"),
+        name_length: fields.uint("label_name_length_limit"),
+        value_length: fields.uint("label_value_length_limit"),
     }
 }
 

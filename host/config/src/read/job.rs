@@ -11,12 +11,13 @@ use super::global::{self, Global};
 use super::relabel::{self, RuleDraft};
 use super::sections::{self, Discovery};
 use super::{Context, duration, http_client, quoted, transformers};
-use crate::config::{ExplicitScrape, Job};
+use crate::config::{ExplicitScrape, Job, TargetLimits};
 use crate::plugin::TransformerConfig;
 use crate::yaml::{Fields, Value};
 
 /// A job as written, before it inherits.
 struct Draft<'a> {
+    limits: TargetLimits,
     name: String,
     scrape_interval: PromDuration,
     scrape_timeout: PromDuration,
@@ -67,6 +68,7 @@ fn take<'a>(mut fields: Fields<'a>, context: &Context<'_>) -> Draft<'a> {
     let f = &mut fields;
     take_unused(f);
     Draft {
+        limits: global::take_limits(f),
         name: f.string("job_name"),
         scrape_interval: f
             .read("scrape_interval", |value| duration(&value))
@@ -120,7 +122,6 @@ fn take_unused(fields: &mut Fields<'_>) {
     fields.string("scrape_failure_log_file");
     fields.uint("native_histogram_bucket_limit");
     fields.read("native_histogram_min_bucket_factor", |value| value.float());
-    global::take_limits(fields);
 }
 
 /// A text with a default, which a written null replaces by nothing.
@@ -146,6 +147,17 @@ fn read_params(value: &Value<'_>) -> Option<BTreeMap<String, Vec<String>>> {
             .filter_map(|(key, value)| Some((key.string()?, value.strings()?)))
             .collect(),
     )
+}
+
+/// As upstream: 0 is as if it were not written.
+fn inherit(own: TargetLimits, global: TargetLimits) -> TargetLimits {
+    let or = |own, global| if own == 0 { global } else { own };
+    TargetLimits {
+        targets: or(own.targets, global.targets),
+        labels: or(own.labels, global.labels),
+        name_length: or(own.name_length, global.name_length),
+        value_length: or(own.value_length, global.value_length),
+    }
 }
 
 // === impl Draft ===
@@ -193,6 +205,7 @@ impl Draft<'_> {
             sections: self.discovery.sections,
             transformers: self.transformers,
             relabel_rules,
+            limits: inherit(self.limits, global.limits),
             name_scheme,
             verbatim: self.fields.value.json_as_written(),
             inherited: Arc::clone(&global.inherited),

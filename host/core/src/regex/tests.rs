@@ -159,6 +159,14 @@ fn every_match_is_replaced_as_in_go() {
     }
 }
 
+/// A search would take gigabytes: found by feeding random text.
+#[test]
+fn many_groups_around_large_classes_are_too_large() {
+    let pattern = |groups: usize| format!("(?:{}x)", r"(\pL{9})|".repeat(groups));
+    assert!(Regex::new(&pattern(8)).is_ok());
+    assert!(error(&pattern(200)).starts_with("expression too large: "));
+}
+
 #[test]
 fn frequent_expressions_need_no_engine() {
     for pattern in [

@@ -156,6 +156,7 @@ impl Manager {
                 JobHandle {
                     name: name.as_str().into(),
                     snapshots,
+                    publisher: Arc::clone(&state.publisher),
                 },
             )
         });
@@ -191,6 +192,7 @@ fn same_targets(old: &Job, new: &Job) -> bool {
     };
     old.defaults == new.defaults
         && old.explicit == new.explicit
+        && old.limits == new.limits
         && old.relabel_rules == new.relabel_rules
         && sections(old) == sections(new)
         && transformers(old) == transformers(new)

@@ -323,8 +323,9 @@ impl Run {
         parts
             .publisher
             .publish(parts.number, groups, results.sums(), stale, || {
-                let targets = results.targets();
-                parts.metrics.published(&parts.job.name, targets, stale);
+                let found = results.targets();
+                let counts = (found, results.standing());
+                parts.metrics.published(&parts.job, counts, stale);
             });
         for (mechanism, at) in observed {
             let label = MechanismLabel::new(mechanism);

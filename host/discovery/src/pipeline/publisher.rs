@@ -2,6 +2,7 @@
 //! takes over.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
 
 use imbl::OrdMap;
 use periplus_config::Job;
@@ -25,6 +26,14 @@ struct State {
     current: Option<u64>,
     /// In ascending order: the one that is served, if any, and the one that shall be, if another.
     alive: Vec<Alive>,
+    /// What is served stays as it is until it is asked to go on.
+    frozen: Option<Frozen>,
+}
+
+/// What waits for a frozen job to go on.
+#[derive(Debug, Default)]
+struct Frozen {
+    newest: Option<Arc<Snapshot>>,
 }
 
 #[derive(Debug)]
@@ -101,8 +110,13 @@ impl Publisher {
         };
         let mut snapshot = Snapshot::with_sums(job, true, missing, groups, sums);
         snapshot.stale = stale;
-        self.snapshots.send_replace(Arc::new(snapshot));
-        count();
+        match &mut state.frozen {
+            Some(frozen) => frozen.newest = Some(Arc::new(snapshot)),
+            None => {
+                self.snapshots.send_replace(Arc::new(snapshot));
+                count();
+            }
+        }
     }
 
     /// Says what the newest generation waits for before it can take over.
@@ -123,6 +137,36 @@ impl Publisher {
             *snapshot = Arc::new(snapshot.with_missing(Arc::clone(job), missing));
             true
         });
+    }
+
+    /// What is served stays as it is; sources are followed all the same. False if nothing is served
+    /// that could stay.
+    pub(crate) fn freeze(&self) -> bool {
+        let mut state = self.lock();
+        if !self.snapshots.borrow().known {
+            return false;
+        }
+        if state.frozen.is_none() {
+            state.frozen = Some(Frozen::default());
+            self.set_frozen(Some(SystemTime::now()));
+        }
+        true
+    }
+
+    /// Goes on with what is known by now.
+    pub(crate) fn thaw(&self) {
+        match self.lock().frozen.take() {
+            Some(Frozen {
+                newest: Some(newest),
+            }) => _ = self.snapshots.send_replace(newest),
+            Some(Frozen { newest: None }) => self.set_frozen(None),
+            None => {}
+        }
+    }
+
+    fn set_frozen(&self, frozen: Option<SystemTime>) {
+        self.snapshots
+            .send_modify(|snapshot| *snapshot = Arc::new(snapshot.with_frozen(frozen)));
     }
 
     /// Ends all generations: the job is gone.

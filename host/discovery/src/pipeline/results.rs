@@ -16,6 +16,8 @@ pub(crate) struct Results {
     sums: Sums,
     index: Index,
     targets: usize,
+    /// Targets that the final stage shows.
+    standing: usize,
     /// Groups whose copies may have changed since the last [`Results::settle`].
     touched: BTreeSet<GroupKey>,
 }
@@ -31,6 +33,7 @@ impl Results {
                 let slot = self.groups.get(&key).map(|old| old.slot);
                 new.slot = slot.unwrap_or_else(|| self.index.reserve(&key));
                 self.targets += new.discovered().len();
+                self.standing += new.standing();
                 self.sums.add(&key, &new);
                 self.groups.insert(key.clone(), Arc::new(new))
             }
@@ -39,6 +42,7 @@ impl Results {
         let new = self.groups.get(&key).map(|new| &**new);
         if let Some(old) = &old {
             self.targets -= old.discovered().len();
+            self.standing -= old.standing();
             self.sums.remove(&key, old);
             self.index.remove(&key, old, new, &mut self.touched);
             match new {
@@ -65,6 +69,7 @@ impl Results {
             let new = old.with_copies(copies);
             self.sums.remove(&key, old);
             self.sums.add(&key, &new);
+            self.standing = self.standing - old.standing() + new.standing();
             self.groups.insert(key, Arc::new(new));
         }
     }
@@ -75,6 +80,11 @@ impl Results {
 
     pub(crate) fn sums(&self) -> &Sums {
         &self.sums
+    }
+
+    /// Targets after it, copies left out.
+    pub(crate) fn standing(&self) -> usize {
+        self.standing
     }
 
     /// Targets before the pipeline.

@@ -65,6 +65,7 @@ async fn names_and_kinds_are_these() {
     assert_eq!(
         kinds,
         [
+            "periplus_discovery_final_targets gauge",
             "periplus_discovery_providers gauge",
             "periplus_discovery_publish_latency_seconds histogram",
             "periplus_discovery_state_write_failures counter",
@@ -164,5 +165,44 @@ async fn latency_is_measured_from_the_event_and_repeated_groups_are_counted() {
         ),
         Some(1.0)
     );
+    host.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_job_over_its_target_limit_is_flagged_and_served_whole() {
+    let (host, registry) = host();
+    let mut web = job("web", vec![mock("m")]);
+    web.limits.targets = 2;
+    host.apply(vec![web, job("free", vec![mock("m")])]).await;
+    let updates = host.mocks.updates("m").await;
+    updates.replace(vec![group("0", &["a:1", "b:1"])]);
+    host.wait_addresses("web", &["a:1", "b:1"]).await;
+    let over = r#"periplus_discovery_over_target_limit{config="web"}"#;
+    let shown = r#"periplus_discovery_final_targets{config="web"}"#;
+    assert_eq!(
+        (value(&registry, over), value(&registry, shown)),
+        (Some(0.0), Some(2.0))
+    );
+    // A copy counts once.
+    updates.apply(group("1", &["a:1"]));
+    settle().await;
+    assert_eq!(
+        (value(&registry, over), value(&registry, shown)),
+        (Some(0.0), Some(2.0))
+    );
+    updates.apply(group("2", &["c:1"]));
+    host.wait_addresses("web", &["a:1", "b:1", "c:1"]).await;
+    assert_eq!(
+        (value(&registry, over), value(&registry, shown)),
+        (Some(1.0), Some(3.0))
+    );
+    updates.apply(group("0", &[]));
+    settle().await;
+    assert_eq!(
+        (value(&registry, over), value(&registry, shown)),
+        (Some(0.0), Some(2.0))
+    );
+    let free = r#"periplus_discovery_over_target_limit{config="free"}"#;
+    assert_eq!(value(&registry, free), None);
     host.stop().await;
 }

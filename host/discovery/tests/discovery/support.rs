@@ -328,6 +328,7 @@ pub(crate) fn job(name: &str, sections: Vec<Section>) -> Job {
         sections,
         transformers: Vec::new(),
         relabel_rules: Vec::new(),
+        limits: periplus_config::TargetLimits::default(),
         name_scheme: NameScheme::Utf8,
         verbatim: json!({ "job_name": name }),
         inherited: Arc::default(),

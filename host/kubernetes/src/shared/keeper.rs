@@ -26,6 +26,9 @@ const RECENT: Duration = Duration::from_secs(1);
 /// After this time a watch that was refused, and that nobody asked for by itself, is tried again.
 const REFUSED_FOR: Duration = Duration::from_mins(10);
 
+/// How long readers that are served by another watch wait for the one that is planned.
+const NARROW_AFTER: Duration = Duration::from_secs(1);
+
 /// Owns the watches of a cluster.
 pub(super) struct Keeper {
     context: WatchContext,
@@ -36,6 +39,8 @@ pub(super) struct Keeper {
     /// Which watch a task is for.
     names: HashMap<Id, Need>,
     refused: HashMap<Need, Instant>,
+    /// Since when watches are planned that do not run.
+    planned_since: HashMap<Need, Instant>,
 }
 
 /// A need, and where it is served.
@@ -66,6 +71,7 @@ impl Keeper {
             tasks: JoinSet::new(),
             names: HashMap::new(),
             refused: HashMap::new(),
+            planned_since: HashMap::new(),
         }
     }
 
@@ -117,10 +123,9 @@ impl Keeper {
         let needs: Vec<&Need> = self.readers.values().map(|it| &it.joining.need).collect();
         let refused: HashSet<Need> = self.refused.keys().cloned().collect();
         let planned = plan(&needs, &refused);
-        for need in &planned {
-            if !self.watches.contains_key(need) {
-                self.start(need.clone());
-            }
+        let due = self.due(&planned);
+        for need in due {
+            self.start(need);
         }
         let mut is_waiting = false;
         let watches = &self.watches;
@@ -131,6 +136,31 @@ impl Keeper {
         let needed: HashSet<&Need> = taken.chain(&planned).collect();
         self.watches.retain(|need, _| needed.contains(need));
         is_waiting
+    }
+
+    /// Planned watches that are to start now. One whose readers are all served by another one can wait:
+    /// a reload takes readers away one after the other, and what is planned between two of them is
+    /// not worth a watch.
+    fn due(&mut self, planned: &[Need]) -> Vec<Need> {
+        let (watches, now) = (&self.watches, Instant::now());
+        let mut is_urgent: HashMap<&Need, bool> = HashMap::new();
+        for (placed, need) in self.readers.values().zip(planned) {
+            if !watches.contains_key(need) {
+                let serves = |at: &Need| watches.contains_key(at) && !self.refused.contains_key(at);
+                let is_served = placed.at.as_ref().is_some_and(serves);
+                *is_urgent.entry(need).or_default() |= !is_served;
+            }
+        }
+        self.planned_since
+            .retain(|need, _| is_urgent.contains_key(need));
+        let mut due = Vec::new();
+        for (need, is_urgent) in is_urgent {
+            let since = *self.planned_since.entry(need.clone()).or_insert(now);
+            if is_urgent || now.duration_since(since) >= NARROW_AFTER {
+                due.push(need.clone());
+            }
+        }
+        due
     }
 
     fn note_refusals(&mut self) {

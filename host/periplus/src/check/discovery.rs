@@ -5,15 +5,14 @@ use std::slice;
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
-use periplus_config::{Config, ConfigErrors, Job, Loaded};
+use periplus_config::{Config, Job, Loaded};
 use periplus_core::relabel::Relabeler;
-use periplus_core::target::{Outcome, populate_discovered};
+use periplus_core::target::{FinalTarget, Outcome, ScrapeDefaults, populate_discovered};
 use periplus_core::{LabelBuilder, LabelSet};
 use periplus_discovery::{
     DiscoveryMetrics, GroupKey, GroupResult, Manager, ManagerHandle, ManagerOptions, Snapshot,
 };
 use periplus_kubernetes::{KubernetesMechanism, KubernetesOptions};
-use periplus_plugin::PluginHost;
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
@@ -55,17 +54,8 @@ pub(super) enum State {
 
 /// Runs the job's providers and prints its targets as soon as all of them have delivered.
 pub(crate) async fn discovery(args: CheckDiscoveryArgs) -> anyhow::Result<()> {
-    let plugins = PluginHost::new(load::plugin_options(&args.load))
-        .context("failed to prepare the plugin host")?;
-    let loaded = match load::load(&args.file, &args.load, &plugins).await {
-        Ok(loaded) => loaded,
-        Err(ConfigErrors(errors)) => {
-            for error in &errors {
-                writeln!(std::io::stderr(), "{error}")?;
-            }
-            bail!("{} has {} errors", args.file.display(), errors.len());
-        }
-    };
+    let plugins = load::plugin_host(&args.load)?;
+    let loaded = load::load_or_say(&args.file, &args.load, &plugins).await?;
     let job = load::find_job(&loaded, &args.job)?;
     plugins.activate();
     let mechanisms = AllMechanisms {
@@ -141,54 +131,63 @@ fn checked(snapshot: &Snapshot, reasons: &Reasons<'_>) -> Vec<CheckedTarget> {
 
 fn of_group(key: &GroupKey, result: &GroupResult, reasons: &Reasons<'_>) -> Vec<CheckedTarget> {
     let group = result.discovered().group();
+    let defaults = &reasons.job.defaults;
     let mut has_result = vec![false; group.targets.len()];
     let mut targets = Vec::with_capacity(group.targets.len());
-    let defaults = &reasons.job.defaults;
-    let target = |before: LabelBuilder, state, reason| CheckedTarget {
-        discovered_labels: before.build(),
-        labels: LabelSet::default(),
-        error: None,
-        state,
-        reason,
-        scrape_url: None,
-        mechanism: key.section.mechanism.to_string(),
-        source: key.source.to_string(),
-    };
     for (index, found) in result.targets.iter().enumerate() {
         if let Some(row) = has_result.get_mut(found.row as usize) {
             *row = true;
         }
         let before = populate_discovered(&result.transformed(&group, index), defaults);
         targets.push(match &found.outcome {
+            Outcome::Active(last) => active(key, result, index, &before, last, defaults),
             Outcome::Dropped => {
                 let reason = reasons.of_drop(&before);
-                target(before, State::Dropped, Some(reason))
+                unscraped(key, &before, State::Dropped, reason)
             }
             Outcome::Invalid(error) => CheckedTarget {
                 error: Some(error.clone()),
-                ..target(before, State::Invalid, Some(error.clone()))
+                ..unscraped(key, &before, State::Invalid, error.clone())
             },
-            Outcome::Active(last) => {
-                let copy = result.is_copy(index);
-                let state = if copy { State::Copy } else { State::Active };
-                let reason = copy.then(|| "another target has the same labels and URL".to_owned());
-                CheckedTarget {
-                    labels: result.form().shown(&last.labels).collect(),
-                    scrape_url: Some(last.scrape_url(defaults)),
-                    ..target(before, state, reason)
-                }
-            }
         });
     }
     for (labels, _) in group.discovered().zip(has_result).filter(|(_, has)| !has) {
-        let reason = Some("a transformer dropped it".to_owned());
-        targets.push(target(
-            populate_discovered(&labels, defaults),
-            State::Dropped,
-            reason,
-        ));
+        let before = populate_discovered(&labels, defaults);
+        let reason = "dropped by a transformer".to_owned();
+        targets.push(unscraped(key, &before, State::Dropped, reason));
     }
     targets
+}
+
+fn active(
+    key: &GroupKey,
+    result: &GroupResult,
+    index: usize,
+    before: &LabelBuilder,
+    last: &FinalTarget,
+    defaults: &ScrapeDefaults,
+) -> CheckedTarget {
+    let copy = result.is_copy(index);
+    CheckedTarget {
+        labels: result.form().shown(&last.labels).collect(),
+        scrape_url: Some(last.scrape_url(defaults)),
+        state: if copy { State::Copy } else { State::Active },
+        reason: copy.then(|| "another target has the same labels and URL".to_owned()),
+        ..unscraped(key, before, State::Active, String::new())
+    }
+}
+
+fn unscraped(key: &GroupKey, before: &LabelBuilder, state: State, reason: String) -> CheckedTarget {
+    CheckedTarget {
+        discovered_labels: before.build(),
+        labels: LabelSet::default(),
+        error: None,
+        state,
+        reason: Some(reason),
+        scrape_url: None,
+        mechanism: key.section.mechanism.to_string(),
+        source: key.source.to_string(),
+    }
 }
 
 /// Finds the rule that drops a target.

@@ -10,9 +10,9 @@ use periplus_core::relabel::{Action, Rule};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use super::{read, yaml};
+use super::yaml;
 use crate::args::{ExplainConfigArgs, ExplainFormat};
-use crate::load::find_job;
+use crate::load::{find_job, load_or_say, plugin_host};
 
 /// A value and where it comes from: `FILE:LINE`, or `default`.
 #[derive(Serialize)]
@@ -37,7 +37,8 @@ pub(super) struct ExplainedJob {
 
 /// Prints the whole configuration, or one job of it.
 pub(crate) async fn explain(args: ExplainConfigArgs) -> anyhow::Result<()> {
-    let loaded = read(&args.config, &args.load).await?;
+    let plugins = plugin_host(&args.load)?;
+    let loaded = load_or_say(&args.config, &args.load, &plugins).await?;
     let only = args.job.as_deref();
     let only = only.map(|name| find_job(&loaded, name)).transpose()?;
     let jobs = loaded.config.jobs.iter().zip(&loaded.origins);

@@ -5,13 +5,13 @@ use std::io::Write;
 use periplus_config::scraper_section;
 use serde_json::json;
 
-use super::read;
 use crate::args::ScraperArgs;
-use crate::load::find_job;
+use crate::load::{find_job, load_or_say, plugin_host};
 
 /// Prints the section, with what to know about it as comments.
 pub(crate) async fn scraper(args: ScraperArgs) -> anyhow::Result<()> {
-    let loaded = read(&args.config, &args.load).await?;
+    let plugins = plugin_host(&args.load)?;
+    let loaded = load_or_say(&args.config, &args.load, &plugins).await?;
     let job = find_job(&loaded, &args.job)?;
     let section = scraper_section(job, &args.url, args.with_secrets).map_err(anyhow::Error::msg)?;
     let mut out = std::io::stdout().lock();

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::cluster::{cluster, pod, pods_job};
-use crate::lab::{Ended, Lab};
+use crate::lab::{Ended, Lab, shipped};
 
 const JOBS: &str = "\
 scrape_config_files: [more.yml]
@@ -150,4 +150,42 @@ async fn an_unknown_job_is_told_which_there_are() {
         "{}",
         ended.stderr
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn plugins_find_and_edit_as_they_do_in_the_host() {
+    // On a port that the table of exporters names, and on one that it does not.
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let lab = Lab::new(&format!(
+        "plugins:
+  - source: file:{sockets}
+    allow: {{files: [/proc/net/tcp, /proc/net/tcp6]}}
+  - source: file:{exporters}
+scrape_configs:
+  - job_name: local
+    sockets_sd_configs: [{{loopback: true, ports: {{include: [{port}]}}}}]
+    static_configs: [{{targets: ['x:1']}}]
+    transformers:
+      - plugin: known-exporters
+        config: {{exporters: {{{port}: mine}}, unknown: drop}}
+",
+        sockets = shipped("sockets").display(),
+        exporters = shipped("known_exporters").display(),
+    ));
+    let targets = json_of(&check(&lab, &["local", "--format", "json"]).await);
+    let targets = targets.as_array().unwrap();
+    let of = |mechanism: &str| {
+        let mut found = targets.iter().filter(|it| it["mechanism"] == mechanism);
+        found
+            .next()
+            .unwrap_or_else(|| panic!("no target of {mechanism}: {targets:?}"))
+    };
+    let found = of("sockets");
+    assert_eq!(found["state"], "active");
+    assert_eq!(found["discoveredLabels"]["exporter"], "mine");
+    let dropped = of("static");
+    assert_eq!(dropped["state"], "dropped");
+    assert_eq!(dropped["reason"], "dropped by a transformer");
+    assert_eq!(dropped["discoveredLabels"]["__address__"], "x:1");
 }

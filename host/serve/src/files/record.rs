@@ -35,6 +35,10 @@ impl Record {
         record
             .files
             .retain(|name, _| !name.contains('/') && !name.starts_with('.'));
+        // What a process left half written that was killed.
+        for name in record.files.keys().map(String::as_str).chain([FILE]) {
+            let _ = std::fs::remove_file(write::beside(directory, name));
+        }
         record
     }
 

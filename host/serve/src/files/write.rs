@@ -2,11 +2,17 @@
 
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 
 use super::FileFormat;
+
+/// Where a file is written before it takes the place of the old one. No pattern of `file_sd` takes a
+/// name that ends so.
+pub(super) fn beside(directory: &Path, name: &str) -> PathBuf {
+    directory.join(format!(".{name}.tmp"))
+}
 
 /// Replaces a file at once and as a whole; if that fails, the old one stays.
 pub(super) fn replace(
@@ -14,8 +20,7 @@ pub(super) fn replace(
     name: &str,
     content: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>,
 ) -> io::Result<()> {
-    // No pattern of `file_sd` takes a name that ends so.
-    let beside = directory.join(format!(".{name}.tmp"));
+    let beside = beside(directory, name);
     let written = File::create(&beside).and_then(|file| {
         let mut out = BufWriter::new(file);
         content(&mut out)?;

@@ -92,10 +92,10 @@ impl Allocator {
     }
 
     /// Whether answering takes no more than a look.
-    pub(super) fn is_ready_for(&self, question: &Question) -> bool {
+    pub(super) fn is_ready_for(&self, question: &Question, now: Instant) -> bool {
         let plan = self.plans.get(&question.job.name);
         plan.is_some_and(|(epoch, plan)| {
-            *epoch == self.epoch && Arc::ptr_eq(plan.snapshot(), &question.snapshot)
+            *epoch == self.epoch && plan.serves(&question.snapshot, now)
         })
     }
 
@@ -163,8 +163,7 @@ impl Allocator {
     fn plan(&mut self, job: &Arc<str>, snapshot: &Arc<Snapshot>, now: Instant) {
         let before = self.plans.get(job);
         let is_new_roster = before.is_none_or(|(epoch, _)| *epoch != self.epoch);
-        if !is_new_roster && before.is_some_and(|(_, plan)| Arc::ptr_eq(plan.snapshot(), snapshot))
-        {
+        if !is_new_roster && before.is_some_and(|(_, plan)| plan.serves(snapshot, now)) {
             return;
         }
         let before = self.plans.remove(job).map(|(_, plan)| plan);

@@ -14,11 +14,11 @@
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use periplus_config::Handover;
+use rustc_hash::FxHashMap;
 use tokio::time::Instant;
 
 use super::assign::Key;
@@ -29,8 +29,8 @@ pub(super) type CollectorId = Arc<str>;
 /// Who owns each of a job's targets, and who still is told of those that moved.
 #[derive(Debug, Default)]
 pub(super) struct Handovers {
-    owners: HashMap<Key, CollectorId>,
-    moving: HashMap<Key, Moving>,
+    owners: FxHashMap<Key, CollectorId>,
+    moving: FxHashMap<Key, Moving>,
 }
 
 /// A target that has a new owner.
@@ -71,7 +71,7 @@ impl Handovers {
     /// an owner have none at once. Without a pace nothing is handed over: it moves at once.
     pub(super) fn update(
         &mut self,
-        owners: HashMap<Key, CollectorId>,
+        owners: FxHashMap<Key, CollectorId>,
         pace: Option<Pace>,
         now: Instant,
     ) {

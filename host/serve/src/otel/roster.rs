@@ -120,7 +120,7 @@ impl Known {
 fn snapshot_of(source: &JobCollectors, directory: &Directory) -> Result<Arc<Snapshot>, Refusal> {
     let job = directory.jobs.get(&source.job);
     let snapshot = job.map(|job| Arc::clone(&job.snapshots.borrow()));
-    snapshot.filter(|it| it.known).ok_or_else(|| {
+    snapshot.filter(|it| it.is_servable()).ok_or_else(|| {
         let message = format!(
             "the collectors are not known yet: they are the targets of job `{}`",
             source.job

@@ -49,7 +49,7 @@ async fn run(mut questions: mpsc::Receiver<Asked>, metrics: AllocatorMetrics) {
         let mut allocator = kept
             .take()
             .unwrap_or_else(|| Allocator::new(Arc::clone(&question.settings), now));
-        let shares = if allocator.is_ready_for(&question) {
+        let shares = if allocator.is_ready_for(&question, now) {
             allocator.answer(&question, now)
         } else {
             // Sharing out many targets takes a while, which others must not wait for.

@@ -183,6 +183,29 @@ async fn job_statuses_count_each_stage() {
 }
 
 #[tokio::test]
+async fn job_statuses_say_what_the_scraper_will_refuse() {
+    let host = Host::start();
+    let mut limited = job("pods", &[]);
+    limited.limits.targets = 1;
+    limited.limits.value_length = 12;
+    host.apply([limited]).await;
+    let targets = [("10.0.0.1:80", "east"), ("10.100.100.100:80", "east")];
+    host.deliver("pods", &[group("a", &targets)]).await;
+    host.until("pods", |snapshot| snapshot.known).await;
+    let job = host.get("/api/v1/status/jobs").await.json()["data"]["jobs"][0].take();
+    assert_eq!(job["targetLimit"], 1);
+    assert_eq!(job["overTargetLimit"], true);
+    assert_eq!(job["overLabelLimits"], 1);
+    let example = job["overLabelLimitsExample"].as_str().unwrap();
+    assert!(
+        example.starts_with("label_value_length_limit exceeded (label name: instance"),
+        "{example}"
+    );
+    let list = host.get("/sd/pods").await.json();
+    assert_eq!(list.as_array().unwrap().len(), 2, "all are served");
+}
+
+#[tokio::test]
 async fn page_lists_jobs_and_lets_no_markup_through() {
     let host = Host::start();
     host.apply([job("a/<script>alert(1)</script>", &[]), job("b c", &[])])

@@ -130,6 +130,9 @@ async fn files_of_an_earlier_run_stand_until_their_job_is_known() {
         )
         .await;
     }
+    // What a kill in the middle of a write leaves.
+    let half = home.path().join(".pods.json.tmp");
+    std::fs::write(&half, "[{").unwrap();
     let host = Host::start();
     let shards = SdFiles {
         shards: 2,
@@ -154,6 +157,7 @@ async fn files_of_an_earlier_run_stand_until_their_job_is_known() {
     };
     let names: Vec<&str> = parted.keys().map(String::as_str).collect();
     assert_eq!(names, ["pods.0-of-2.json", "pods.1-of-2.json"]);
+    assert!(!half.exists());
     assert_eq!(parted.values().map(Vec::len).sum::<usize>(), 1);
 }
 

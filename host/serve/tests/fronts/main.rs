@@ -9,6 +9,7 @@ mod api;
 mod conditional;
 mod explain;
 mod files;
+mod freeze;
 mod gzip;
 mod health;
 mod listener;

@@ -318,6 +318,7 @@ pub(crate) fn job(name: &str, rules: &[RawRule]) -> Job {
         }],
         transformers: Vec::new(),
         relabel_rules: rules.collect(),
+        limits: periplus_config::TargetLimits::default(),
         name_scheme: NameScheme::Utf8,
         verbatim: serde_json::Value::Null,
         inherited: Arc::default(),

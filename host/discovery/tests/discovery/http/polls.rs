@@ -5,7 +5,7 @@ use std::time::Duration;
 use periplus_config::{Authorization, HttpSection, Secret};
 use periplus_discovery::ProviderState;
 
-use super::server::{Server, gzip, json, list, reply};
+use super::server::{HANG_UP, Server, gzip, json, list, reply};
 use super::{OFTEN, Running, section};
 
 #[tokio::test]
@@ -51,6 +51,36 @@ async fn one_connection_serves_all_requests() {
     let _running = Running::start(section(&server.origin));
     server.more(5).await;
     assert!(server.seen().iter().all(|seen| seen.connection == 0));
+}
+
+#[tokio::test]
+async fn a_connection_that_the_server_closes_while_idle_is_no_failure() {
+    let mut last = None;
+    // It takes a second request over a connection and hangs up.
+    let server = Server::start(move |seen| {
+        if last.replace(seen.connection) == Some(seen.connection) {
+            return HANG_UP.to_vec();
+        }
+        json(b"[]")
+    })
+    .await;
+    let running = Running::start(section(&server.origin));
+    server.more(9).await;
+    running.wait(&[]).await;
+    assert_eq!(running.metric("prometheus_sd_http_failures_total"), 0);
+}
+
+#[tokio::test]
+async fn a_server_that_always_hangs_up_has_failed() {
+    let server = Server::start(|_| HANG_UP.to_vec()).await;
+    let running = Running::start(HttpSection {
+        refresh_interval: Duration::from_mins(10),
+        ..section(&server.origin)
+    });
+    running.wait_error("the exchange failed").await;
+    // One over a new connection is not sent again at once.
+    let seen = server.seen();
+    assert_eq!(seen.len(), 1, "{seen:?}");
 }
 
 #[tokio::test]

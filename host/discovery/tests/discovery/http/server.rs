@@ -16,8 +16,10 @@ pub(super) struct Seen {
     pub(super) head: String,
 }
 
-/// What is sent back, byte by byte; empty: nothing, ever.
+/// What is sent back, byte by byte; empty: nothing, ever; [`HANG_UP`]: the connection ends.
 pub(super) type Reply = Vec<u8>;
+
+pub(super) const HANG_UP: &[u8] = b"hang up";
 
 type Replies = Box<dyn FnMut(&Seen) -> Reply + Send>;
 
@@ -111,6 +113,9 @@ async fn serve(mut stream: TcpStream, connection: usize, shared: Arc<Shared>) {
         let seen = Seen { connection, head };
         let reply = lock(&shared.replies)(&seen);
         lock(&shared.seen).push(seen);
+        if reply == HANG_UP {
+            return;
+        }
         if reply.is_empty() {
             // Keeps the connection, and says nothing.
             return std::future::pending().await;

@@ -11,7 +11,7 @@ const PACE: Pace = Pace {
 };
 const ONE: Key = ContentHash(1);
 
-fn owners(pairs: &[(Key, &str)]) -> HashMap<Key, CollectorId> {
+fn owners(pairs: &[(Key, &str)]) -> FxHashMap<Key, CollectorId> {
     pairs.iter().map(|(key, id)| (*key, (*id).into())).collect()
 }
 
@@ -108,7 +108,8 @@ fn target_that_moves_on_keeps_its_first_owner() {
 fn target_that_is_gone_is_nobodys() {
     let mut lab = Lab::owned_by("a");
     lab.moves_to("b");
-    lab.handovers.update(HashMap::new(), Some(PACE), lab.now);
+    lab.handovers
+        .update(FxHashMap::default(), Some(PACE), lab.now);
     assert_eq!(lab.after(0), "");
     assert!(!lab.handovers.is_leaving("a"));
     lab.moves_to("c");
@@ -148,9 +149,9 @@ proptest! {
     ) {
         let mut handovers = Handovers::default();
         let mut now = Instant::now();
-        let mut expected = HashMap::<Key, CollectorId>::new();
+        let mut expected = FxHashMap::<Key, CollectorId>::default();
         // When each collector that is no owner any more began to be told beside the owner.
-        let mut beside = HashMap::<(Key, CollectorId), Instant>::new();
+        let mut beside = FxHashMap::<(Key, CollectorId), Instant>::default();
         for step in steps {
             match step {
                 Step::Assign(list) => {
