@@ -101,7 +101,7 @@ async fn every_listener_asks_for_the_password() {
     let host = lab
         .run(&[&options[..], &["--otel-listen", "127.0.0.1:0"]].concat())
         .await;
-    let main = format!("{}/sd/j", url(&host, "Serving address").await);
+    let main = format!("{}/-/healthy", url(&host, "Serving address").await);
     let own = format!("{}/jobs", url(&host, "Serving collectors").await);
     assert_eq!(host.reload().await.status, 401);
     let client = Client::builder().no_proxy().build().unwrap();
