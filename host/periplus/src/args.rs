@@ -105,6 +105,30 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "ADDRESS", env = "PERIPLUS_OTEL_LISTEN")]
     pub(crate) otel_listen: Option<SocketAddr>,
 
+    /// Address of the listener for administration (`POST /-/reload`), or `off`.
+    #[arg(
+        long,
+        value_name = "ADDRESS",
+        env = "PERIPLUS_ADMIN_LISTEN",
+        value_parser = parse_admin_listen,
+        default_value = "127.0.0.1:9098"
+    )]
+    pub(crate) admin_listen: AdminListen,
+
+    /// A name by which the listener for administration may be asked, besides `localhost` and
+    /// addresses; repeatable.
+    #[arg(long = "admin-host", value_name = "NAME")]
+    pub(crate) admin_hosts: Vec<String>,
+
+    /// TLS, client certificates and passwords for every listener, in the format of exporter-toolkit.
+    #[arg(
+        long = "web.config.file",
+        alias = "web-config-file",
+        value_name = "FILE",
+        env = "PERIPLUS_WEB_CONFIG"
+    )]
+    pub(crate) web_config: Option<PathBuf>,
+
     /// How long `/-/ready` waits for jobs that are not known yet.
     #[arg(long, value_name = "DURATION", default_value = "2m", value_parser = parse_duration)]
     pub(crate) ready_timeout: Duration,
@@ -127,6 +151,13 @@ pub(crate) struct RunArgs {
 
     #[command(flatten)]
     pub(crate) load: LoadArgs,
+}
+
+/// Where administration is served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum AdminListen {
+    Off,
+    At(SocketAddr),
 }
 
 /// Files for `file_sd_configs`.
@@ -317,6 +348,16 @@ pub(crate) struct LoadArgs {
     pub(crate) plugin_cache: Option<PathBuf>,
 }
 
+// === impl AdminListen ===
+
+impl AdminListen {
+    /// Where nobody asked for another place.
+    pub(crate) const DEFAULT: Self = Self::At(SocketAddr::new(
+        std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST),
+        9098,
+    ));
+}
+
 // === impl SdFilesArgs ===
 
 impl SdFilesArgs {
@@ -358,6 +399,14 @@ fn parse_duration(text: &str) -> Result<Duration, String> {
         .parse()
         .map_err(|error: periplus_core::duration::DurationError| error.to_string())?;
     Ok(parsed.into())
+}
+
+fn parse_admin_listen(text: &str) -> Result<AdminListen, String> {
+    if text == "off" {
+        return Ok(AdminListen::Off);
+    }
+    let address = text.parse().map(AdminListen::At);
+    address.map_err(|_| "use an address with a port, such as `127.0.0.1:9098`, or `off`".to_owned())
 }
 
 /// A name that objects of Kubernetes can have.

@@ -10,6 +10,7 @@ mod check;
 mod client;
 mod config;
 mod discovery;
+mod listening;
 mod load;
 mod logging;
 mod mechanisms;

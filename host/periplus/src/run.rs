@@ -1,17 +1,15 @@
 //! `periplus run`: the parts started, joined and stopped in order.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use anyhow::{Context, bail};
 use periplus_discovery::ManagerHandle;
 use periplus_serve::{
-    About, OtelFront, SdFiles, ServeMetrics, ServeState, reload_channel, router, serve_with,
-    write_files,
+    About, OtelFront, Routes, SdFiles, ServeMetrics, ServeState, reload_channel, routes,
+    serve_secured, write_files,
 };
 use prometheus_client::registry::Registry;
-use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -20,15 +18,18 @@ use tracing::{info, warn};
 
 use crate::args::RunArgs;
 use crate::discovery::{Discovery, discovery};
+use crate::listening::{self, Listening};
 use crate::open_files;
 use crate::reload::{ReloadMetrics, Reloader};
 
 /// Runs until a signal, or until a vital part ends.
 pub(crate) async fn run(args: RunArgs) -> anyhow::Result<()> {
     let started = SystemTime::now();
+    let web = listening::load_web(args.web_config.as_deref()).await?;
     // First of all, so that a port in use is said before anything else is started.
-    let (listener, otel_listener) = listen(&args).await?;
-
+    let listener = listening::open(args.listen).await?;
+    let otel_listener = listening::open_if_given(args.otel_listen).await?;
+    let admin_listener = listening::open_admin(args.admin_listen).await?;
     let files = args.sd_files.files();
     files.as_ref().map(prepare).transpose()?;
 
@@ -44,6 +45,8 @@ pub(crate) async fn run(args: RunArgs) -> anyhow::Result<()> {
 
     let stop = CancellationToken::new();
     let mut vital: JoinSet<(&'static str, anyhow::Result<()>)> = JoinSet::new();
+    let following = listening::follow(web.clone(), stop.clone());
+    vital.spawn(named("web configuration", async_ok(following)));
     vital.spawn(named("manager", async_ok(manager.run(stop.clone()))));
 
     let (allocator, settings) = watch::channel(None);
@@ -60,13 +63,8 @@ pub(crate) async fn run(args: RunArgs) -> anyhow::Result<()> {
     }
     vital.spawn(named("reloader", reloader.run(requests, stop.clone())));
 
-    let limits = open_files::raise();
     let otel = OtelFront::start(handle.clone(), settings, serve_metrics.clone());
-    if let Some(listener) = otel_listener {
-        announce_collectors(&listener)?;
-        let fronts = serve_with(listener, otel.router(), stop.clone(), limits);
-        vital.spawn(named("collectors' front", async_ok(fronts)));
-    }
+    let collectors = otel.router();
     if let Some(files) = files {
         let files = write_files(handle.clone(), files, serve_metrics.clone(), stop.clone());
         vital.spawn(named("files", async_ok(files)));
@@ -88,34 +86,42 @@ pub(crate) async fn run(args: RunArgs) -> anyhow::Result<()> {
             config_file: args.config.clone(),
         },
     };
-    announce(&listener, &args, &handle)?;
-    let fronts = serve_with(listener, router(state), stop.clone(), limits);
+    let Routes { readers, admin } = routes(state, args.admin_hosts.clone());
+    let limits = open_files::raise();
+    let mut beside = |name, listener, router| {
+        let at = listening::describe(&listener, web.as_ref())?;
+        info!(address = %at.address, url = at.url(), "Serving {name}");
+        let front = serve_secured(listener, router, web.clone(), stop.clone(), limits);
+        vital.spawn(named(name, async_ok(front)));
+        anyhow::Ok(())
+    };
+    if let Some(listener) = otel_listener {
+        beside("collectors", listener, collectors)?;
+    }
+    if let Some(listener) = admin_listener {
+        beside("administration", listener, admin)?;
+    }
+    let at = listening::describe(&listener, web.as_ref())?;
+    announce(&at, &args, &handle);
+    let fronts = serve_secured(listener, readers, web, stop.clone(), limits);
     vital.spawn(named("fronts", async_ok(fronts)));
 
+    end(vital, stop).await
+}
+
+/// Waits for the end and brings it about for every part.
+async fn end(
+    mut vital: JoinSet<(&'static str, anyhow::Result<()>)>,
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
     let ended = wait_for_end(&mut vital).await?;
     stop.cancel();
     drain(vital).await;
-    ended.map_or(Ok(()), explain)
-}
-
-/// Why the host stops when a vital part has ended.
-fn explain((name, outcome): (&'static str, anyhow::Result<()>)) -> anyhow::Result<()> {
+    let Some((name, outcome)) = ended else {
+        return Ok(());
+    };
     outcome.with_context(|| format!("the {name} failed"))?;
     bail!("the {name} ended by itself, so the host stops")
-}
-
-/// The listener of all fronts, and the one of collectors alone, if there is to be one.
-async fn listen(args: &RunArgs) -> anyhow::Result<(TcpListener, Option<TcpListener>)> {
-    let bind = async |address: SocketAddr| {
-        let listener = TcpListener::bind(address).await;
-        listener.with_context(|| format!("failed to listen on `{address}`"))
-    };
-    let all = bind(args.listen).await?;
-    let collectors = match args.otel_listen {
-        Some(address) => Some(bind(address).await?),
-        None => None,
-    };
-    Ok((all, collectors))
 }
 
 /// Finds out whether files can be written, before anything is started.
@@ -126,29 +132,11 @@ fn prepare(files: &SdFiles) -> anyhow::Result<()> {
     })
 }
 
-/// Where a listener listens; warns of readers from elsewhere.
-fn local_address(listener: &TcpListener) -> anyhow::Result<SocketAddr> {
-    let address = listener
-        .local_addr()
-        .context("failed to read the listener's address")?;
-    if !address.ip().is_loopback() {
-        warn!(%address, "Listening beyond loopback: whoever reaches this address reads every label");
-    }
-    Ok(address)
-}
-
-fn announce_collectors(listener: &TcpListener) -> anyhow::Result<()> {
-    let address = local_address(listener)?;
-    info!(%address, "Serving collectors");
-    Ok(())
-}
-
 /// Says where to read, once; on the standard error, with the log.
-fn announce(listener: &TcpListener, args: &RunArgs, manager: &ManagerHandle) -> anyhow::Result<()> {
-    let address = local_address(listener)?;
+fn announce(at: &Listening, args: &RunArgs, manager: &ManagerHandle) {
     let jobs = manager.directory().borrow().jobs.len();
-    info!(%address, jobs, config = %args.config.display(), "Serving");
-    Ok(())
+    let config = args.config.display();
+    info!(address = %at.address, url = at.url(), jobs, %config, "Serving");
 }
 
 /// Ends at the first signal (`None`) or with the first vital part that ended.

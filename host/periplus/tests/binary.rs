@@ -41,3 +41,5 @@ mod running;
 mod serving;
 #[path = "binary/state.rs"]
 mod state;
+#[path = "binary/web.rs"]
+mod web;

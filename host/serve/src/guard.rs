@@ -2,11 +2,14 @@
 //!
 //! A listener on loopback is no border for a browser on the same machine: any page can send it
 //! requests (cross-origin), and a page whose name was pointed at 127.0.0.1 even reads the answers
-//! (DNS rebinding). Both give themselves away by `Origin` and `Host`.
+//! (DNS rebinding); the same goes for a browser in the network of a listener beyond loopback. Both
+//! give themselves away by `Origin` and `Host`: an address cannot be pointed elsewhere, a name can,
+//! so names have to be allowed by the operator.
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
-use axum::extract::Request;
+use axum::extract::{Request, State};
 use axum::http::uri::Authority;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
@@ -18,13 +21,21 @@ use crate::error::ApiError;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct LocalAddress(pub(crate) SocketAddr);
 
+/// Names by which the host may be asked, besides loopback's and addresses. Cheap to clone.
+#[derive(Clone, Debug)]
+pub(crate) struct AllowedHosts(Arc<[String]>);
+
 /// Refuses requests that a page of another origin made.
-pub(crate) async fn check_origin(request: Request, next: Next) -> Result<Response, ApiError> {
-    check(&request)?;
+pub(crate) async fn check_origin(
+    State(hosts): State<AllowedHosts>,
+    request: Request,
+    next: Next,
+) -> Result<Response, ApiError> {
+    check(&request, &hosts)?;
     Ok(next.run(request).await)
 }
 
-fn check(request: &Request) -> Result<(), ApiError> {
+fn check(request: &Request, hosts: &AllowedHosts) -> Result<(), ApiError> {
     // Where the connection is not known, the stricter rule holds.
     let local = request.extensions().get::<LocalAddress>();
     let on_loopback = local.is_none_or(|LocalAddress(address)| is_loopback(address.ip()));
@@ -32,8 +43,12 @@ fn check(request: &Request) -> Result<(), ApiError> {
         let message = "the request has no valid `Host`";
         return Err(ApiError::new(StatusCode::BAD_REQUEST, "bad_data", message));
     };
-    if on_loopback && !names_loopback(host.host()) {
-        let message = format!("host `{host}` does not name this machine's loopback address");
+    let name = host.host();
+    let is_own = names_loopback(name) || (!on_loopback && names_address(name));
+    if !is_own && !hosts.allows(name) {
+        let message = format!(
+            "host `{host}` is neither an address of this listener nor allowed by `--admin-host`"
+        );
         return Err(ApiError::forbidden(message));
     }
     let headers = request.headers();
@@ -73,19 +88,44 @@ fn comes_from_elsewhere(headers: &HeaderMap) -> bool {
 }
 
 fn names_loopback(host: &str) -> bool {
+    if let Some(address) = address(host) {
+        return is_loopback(address);
+    }
+    let name = normalised(host);
+    name == "localhost" || name.ends_with(".localhost")
+}
+
+fn names_address(host: &str) -> bool {
+    address(host).is_some()
+}
+
+fn address(host: &str) -> Option<IpAddr> {
     let bare = host
         .strip_prefix('[')
         .and_then(|it| it.strip_suffix(']'))
         .unwrap_or(host);
-    if let Ok(address) = bare.parse() {
-        return is_loopback(address);
-    }
-    let name = bare.strip_suffix('.').unwrap_or(bare).to_ascii_lowercase();
-    name == "localhost" || name.ends_with(".localhost")
+    bare.parse().ok()
+}
+
+/// A name as it is compared.
+fn normalised(name: &str) -> String {
+    name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase()
 }
 
 fn is_loopback(address: IpAddr) -> bool {
     address.to_canonical().is_loopback()
+}
+
+// === impl AllowedHosts ===
+
+impl AllowedHosts {
+    pub(crate) fn new(names: Vec<String>) -> Self {
+        Self(names.iter().map(|name| normalised(name)).collect())
+    }
+
+    fn allows(&self, name: &str) -> bool {
+        self.0.contains(&normalised(name))
+    }
 }
 
 #[cfg(test)]
@@ -105,7 +145,8 @@ mod tests {
                 .extensions_mut()
                 .insert(LocalAddress(local.parse().unwrap()));
         }
-        check(&request).is_ok()
+        let hosts = AllowedHosts::new(vec!["Periplus.example".into()]);
+        check(&request, &hosts).is_ok()
     }
 
     #[test]
@@ -138,10 +179,24 @@ mod tests {
             Some("[::ffff:127.0.0.1]:9099"),
             &[("host", "evil.example")]
         ));
-        assert!(allowed(
-            Some("10.0.0.1:9099"),
-            &[("host", "periplus.example")]
-        ));
+        assert!(allowed(loopback, &[("host", "periplus.example:9098")]));
+    }
+
+    #[test]
+    fn listener_beyond_loopback_takes_addresses_and_allowed_names() {
+        let beyond = Some("10.0.0.1:9099");
+        for host in [
+            "10.0.0.1:9099",
+            "192.0.2.7",
+            "[2001:db8::1]:80",
+            "localhost",
+            "PERIPLUS.example.:9098",
+        ] {
+            assert!(allowed(beyond, &[("host", host)]), "{host}");
+        }
+        for host in ["evil.example:9099", "x.periplus.example", "periplus", ""] {
+            assert!(!allowed(beyond, &[("host", host)]), "{host}");
+        }
     }
 
     #[test]

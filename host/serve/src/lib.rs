@@ -8,11 +8,14 @@
 //! Directory --Snapshot--> BodyCache (plain), ViewCache (gzip, parts) --(ETag)--> GET /sd/{job}
 //!          \--Follow--> POST /mads/{job}/v3/... and GET /api/v1/watch/{job}
 //!          \--> files for file_sd
-//!          \--statuses--> /api/v1/..., /-/ready, /            reload <-- POST /-/reload
+//!          \--statuses--> /api/v1/..., /-/ready, /            reload <-- POST /-/reload (admin)
 //! ```
+//!
+//! `web` holds readers to a web configuration file (TLS, passwords) before any route is asked.
 //!
 //! A new front is a file of its own here and a line in `router.rs`.
 
+mod admin;
 mod api;
 mod body;
 mod conditional;
@@ -36,11 +39,13 @@ mod server;
 mod state;
 mod views;
 mod watch;
+mod web;
 
 pub use files::{FileFormat, SdFiles, write_files};
 pub use metrics::ServeMetrics;
 pub use otel::{AllocatorSettings, ClientCertificate, OtelFront};
 pub use reload::{ReloadHandle, ReloadRequest, reload_channel};
-pub use router::router;
-pub use server::{ServeLimits, serve, serve_with};
+pub use router::{Routes, router, routes};
+pub use server::{ServeLimits, serve, serve_secured, serve_with};
 pub use state::{About, ServeState};
+pub use web::{WebConfig, WebConfigError};

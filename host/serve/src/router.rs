@@ -5,20 +5,36 @@ use std::sync::Arc;
 use axum::extract::Request;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
-use axum::routing::{get, post};
+use axum::routing::{any, get, post};
 use axum::{Router, middleware};
 
 use crate::error::ApiError;
 use crate::state::{App, ServeState};
-use crate::{api, freeze, guard, health, index, mads, metrics, reload, sd, watch};
+use crate::{admin, api, health, index, mads, metrics, sd, watch};
 
-/// The routes of all fronts.
-pub fn router(state: ServeState) -> Router {
+/// The routes of one host, by listener.
+pub struct Routes {
+    /// Everything to read.
+    pub readers: Router,
+    /// What changes something.
+    pub admin: Router,
+}
+
+/// The routes of all fronts, and those of administration, which may be asked by these names.
+pub fn routes(state: ServeState, admin_hosts: Vec<String>) -> Routes {
     let app = Arc::new(App::new(state));
-    let admin = Router::new()
-        .route("/api/v1/jobs/{*action}", post(freeze::job))
-        .route("/-/reload", post(reload::reload).put(reload::reload))
-        .route_layer(middleware::from_fn(guard::check_origin));
+    Routes {
+        readers: readers(Arc::clone(&app)),
+        admin: admin::router(app, admin_hosts),
+    }
+}
+
+/// The routes of all fronts alone.
+pub fn router(state: ServeState) -> Router {
+    readers(Arc::new(App::new(state)))
+}
+
+fn readers(app: Arc<App>) -> Router {
     Router::new()
         .route("/", get(index::index))
         .route("/sd", get(sd::without_job))
@@ -37,7 +53,8 @@ pub fn router(state: ServeState) -> Router {
         .route("/metrics", get(metrics::exposition))
         .route("/-/healthy", get(health::healthy))
         .route("/-/ready", get(health::ready))
-        .merge(admin)
+        .route("/-/reload", any(admin::elsewhere))
+        .route("/api/v1/jobs/{*action}", any(admin::elsewhere))
         .method_not_allowed_fallback(method_not_allowed)
         .fallback(no_such_path)
         // After the fallbacks: its errors have a form of their own.
@@ -55,7 +72,7 @@ async fn no_such_path(request: Request) -> ApiError {
     ApiError::not_found(format!("no such path `{path}`; `/` lists what there is"))
 }
 
-async fn method_not_allowed(request: Request) -> ApiError {
+pub(crate) async fn method_not_allowed(request: Request) -> ApiError {
     let (method, path) = (request.method(), request.uri().path());
     let message = format!("method {method} is not allowed on `{path}`");
     ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "bad_data", message)

@@ -1,6 +1,7 @@
 //! The listener: connections with bounds, and an end that loses no answer.
 
 mod activity;
+mod handshake;
 mod watched;
 
 use std::io;
@@ -16,6 +17,7 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore, watch};
 use tokio_util::sync::CancellationToken;
@@ -24,6 +26,8 @@ use tower::ServiceExt;
 
 use crate::follow::Stopping;
 use crate::guard::LocalAddress;
+use crate::otel::ClientCertificate;
+use crate::web::WebConfig;
 use activity::{Activity, Expired};
 use watched::{GuardedBody, WatchedIo};
 
@@ -54,11 +58,21 @@ pub struct ServeLimits {
     pub streams: u32,
 }
 
+/// What requests are answered with, and what readers have to show before.
+#[derive(Clone)]
+struct Answers {
+    router: Router,
+    web: Option<WebConfig>,
+    stop: CancellationToken,
+}
+
 /// What a request is answered with.
+#[derive(Clone)]
 struct Connection {
     router: Router,
     local: SocketAddr,
     stop: CancellationToken,
+    client_certificate: Option<ClientCertificate>,
 }
 
 // === impl ServeLimits ===
@@ -93,6 +107,27 @@ pub async fn serve_with(
     stop: CancellationToken,
     limits: ServeLimits,
 ) {
+    serve_secured(listener, router, None, stop, limits).await;
+}
+
+/// Like [`serve_with`]; readers are held to a web configuration, and spoken to over TLS if it says
+/// so.
+pub async fn serve_secured(
+    listener: TcpListener,
+    router: Router,
+    web: Option<WebConfig>,
+    stop: CancellationToken,
+    limits: ServeLimits,
+) {
+    let router = match &web {
+        Some(web) => web.protect(router),
+        None => router,
+    };
+    let answers = Answers {
+        router,
+        web,
+        stop: stop.clone(),
+    };
     let slots = Arc::new(Semaphore::new(limits.connections));
     let connections = TaskTracker::new();
     let crowded = watch::Sender::new(false);
@@ -105,10 +140,10 @@ pub async fn serve_with(
             () = stop.cancelled() => break,
             stream = accept(&listener) => stream,
         };
-        let (router, stop) = (router.clone(), stop.clone());
+        let answers = answers.clone();
         let activity = Arc::new(Activity::new(limits, crowded.subscribe()));
         connections.spawn(async move {
-            connection(stream, router, stop, activity).await;
+            connection(stream, answers, activity).await;
             drop(slot);
         });
     }
@@ -165,32 +200,58 @@ fn is_of_connection(error: &io::Error) -> bool {
     )
 }
 
-async fn connection(
-    stream: TcpStream,
-    router: Router,
-    stop: CancellationToken,
-    activity: Arc<Activity>,
-) {
-    let limits = activity.limits();
+/// A connection from its first byte to its last.
+async fn connection(stream: TcpStream, answers: Answers, activity: Arc<Activity>) {
     let (Ok(local), Ok(peer)) = (stream.local_addr(), stream.peer_addr()) else {
         return;
     };
     // Answers are written whole; waiting for more would only delay the last packet.
     let _ = stream.set_nodelay(true);
+    let settings = answers.web.as_ref().map(WebConfig::settings);
+    let http2 = settings.as_ref().is_none_or(|it| it.http2);
+    let Answers { router, stop, .. } = answers;
+    let mut connection = Connection {
+        router,
+        local,
+        stop,
+        client_certificate: None,
+    };
+    let Some(tls) = settings.as_ref().and_then(|it| it.tls.as_ref()) else {
+        return requests(stream, connection, activity, http2, peer).await;
+    };
+    let shaken = tokio::select! {
+        shaken = handshake::accept(stream, tls) => shaken,
+        // Nothing of HTTP was read yet, so what has passed is the time for a head.
+        _ = activity.expired() => return,
+        () = connection.stop.cancelled() => return,
+    };
+    match shaken {
+        Ok((stream, client_certificate)) => {
+            connection.client_certificate = client_certificate;
+            requests(stream, connection, activity, http2, peer).await;
+        }
+        Err(error) => tracing::debug!(%peer, %error, "A TLS handshake failed"),
+    }
+}
+
+/// The requests of one connection, until either side has had enough.
+async fn requests<S>(
+    stream: S,
+    connection: Connection,
+    activity: Arc<Activity>,
+    http2: bool,
+    peer: SocketAddr,
+) where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let limits = activity.limits();
+    let stop = connection.stop.clone();
     let io = TokioIo::new(WatchedIo::new(stream, Arc::clone(&activity)));
     let service = {
         let activity = Arc::clone(&activity);
-        let stop = stop.clone();
-        service_fn(move |request| {
-            let connection = Connection {
-                router: router.clone(),
-                local,
-                stop: stop.clone(),
-            };
-            answer(request, connection, Arc::clone(&activity))
-        })
+        service_fn(move |request| answer(request, connection.clone(), Arc::clone(&activity)))
     };
-    let builder = builder(limits);
+    let builder = builder(limits, http2);
     let mut connection = pin!(builder.serve_connection(io, service));
     let left = tokio::select! {
         result = connection.as_mut() => return ended(result),
@@ -218,8 +279,11 @@ fn ended(result: Result<(), Box<dyn std::error::Error + Send + Sync>>) {
     }
 }
 
-fn builder(limits: ServeLimits) -> Builder<TokioExecutor> {
+fn builder(limits: ServeLimits, http2: bool) -> Builder<TokioExecutor> {
     let mut builder = Builder::new(TokioExecutor::new());
+    if !http2 {
+        builder = builder.http1_only();
+    }
     // The time for a head is watched by `Activity`: hyper's would run between requests too.
     builder
         .http1()
@@ -245,10 +309,14 @@ async fn answer(
         router,
         local,
         stop,
+        client_certificate,
     } = connection;
     let extensions = request.extensions_mut();
     extensions.insert(LocalAddress(local));
     extensions.insert(Stopping(stop));
+    if let Some(client_certificate) = client_certificate {
+        extensions.insert(client_certificate);
+    }
     let response = router.oneshot(request).await?;
     Ok(response.map(|body| GuardedBody::new(body, under_way)))
 }

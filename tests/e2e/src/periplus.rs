@@ -7,7 +7,7 @@ use anyhow::{Context, bail};
 use reqwest::{Client, StatusCode};
 use serde::Deserialize;
 
-use crate::process::{Process, reload, wait_until};
+use crate::process::{Process, free_port, reload, wait_until};
 use crate::prometheus::Labels;
 use crate::sides::list_url;
 
@@ -19,6 +19,7 @@ pub struct Periplus {
     flags: Vec<String>,
     config: PathBuf,
     url: String,
+    admin_url: String,
     process: Process,
     client: Client,
 }
@@ -67,12 +68,15 @@ impl Periplus {
     ) -> anyhow::Result<Self> {
         let file = directory.join("periplus.yml");
         std::fs::write(&file, config)?;
+        let admin = free_port()?;
         let mut flags: Vec<String> = [
             "run",
             "--config",
             &file.display().to_string(),
             "--listen",
             &format!("127.0.0.1:{port}"),
+            "--admin-listen",
+            &format!("127.0.0.1:{admin}"),
             "--plugin-cache",
             &directory.join("plugin-cache").display().to_string(),
         ]
@@ -90,6 +94,7 @@ impl Periplus {
             flags,
             config: file,
             url: format!("http://127.0.0.1:{port}"),
+            admin_url: format!("http://127.0.0.1:{admin}"),
             process,
             client,
         };
@@ -116,7 +121,14 @@ impl Periplus {
 
     /// Makes it read a new configuration.
     pub async fn reload(&self, config: &str) -> anyhow::Result<()> {
-        reload(&self.client, &self.url, "Periplus", &self.config, config).await
+        reload(
+            &self.client,
+            &self.admin_url,
+            "Periplus",
+            &self.config,
+            config,
+        )
+        .await
     }
 
     /// Ends it.

@@ -63,15 +63,19 @@ impl Lab {
     /// The binary, serving; with these options besides the ones that every test needs.
     pub(crate) async fn run(&self, options: &[&str]) -> Running {
         let mut command = command();
-        command.args(["run", "--listen", "127.0.0.1:0", "--config"]);
-        command.arg(self.config()).args(options);
+        command.args(["run", "--listen", "127.0.0.1:0"]);
+        if !options.contains(&"--admin-listen") {
+            command.args(["--admin-listen", "127.0.0.1:0"]);
+        }
+        command.arg("--config").arg(self.config()).args(options);
         Running::start(command).await
     }
 
     /// The binary, when it is expected not to start.
     pub(crate) async fn run_in_vain(&self, options: &[&str]) -> Ended {
         let mut command = command();
-        command.args(["run", "--listen", "127.0.0.1:0", "--config"]);
+        command.args(["run", "--listen", "127.0.0.1:0"]);
+        command.args(["--admin-listen", "127.0.0.1:0", "--config"]);
         command.arg(self.config()).args(options);
         let ended = Ended::of(within(command.output()).await.unwrap());
         assert_eq!(ended.code, Some(1), "it began to serve: {ended:?}");

@@ -109,9 +109,11 @@ impl Running {
         Answer::to(self.request(Method::GET, path)).await
     }
 
-    /// `POST /-/reload`.
+    /// `POST /-/reload`, on the listener for administration.
     pub(crate) async fn reload(&self) -> Answer {
-        Answer::to(self.request(Method::POST, "/-/reload")).await
+        let line = self.until_logged(&["Serving administration"]).await;
+        let url = logged_field(&line, "url=");
+        Answer::to(self.client.post(format!("{url}/-/reload"))).await
     }
 
     /// Waits until a job has exactly these addresses.
@@ -263,6 +265,13 @@ impl Readings {
         assert!(readings.len() > 10, "only {} readings", readings.len());
         readings
     }
+}
+
+/// The value of a field in a line of the log.
+pub(crate) fn logged_field<'a>(line: &'a str, name: &str) -> &'a str {
+    let (_, after) = line.split_once(name).unwrap();
+    let value = after.split_whitespace().next().unwrap();
+    value.trim_matches('"')
 }
 
 /// From `... Serving address=127.0.0.1:40001 jobs=2 ...`.

@@ -17,7 +17,7 @@ async fn host() -> Host {
 }
 
 async fn post(host: &Host, path: &str) -> Answer {
-    host.ask("POST", path, &[("host", "127.0.0.1")]).await
+    host.ask_admin("POST", path, &[("host", "127.0.0.1")]).await
 }
 
 fn has(snapshot: &Snapshot, address: &str) -> bool {
@@ -67,5 +67,12 @@ async fn freezing_what_cannot_be_frozen_says_why() {
         assert_eq!(answer.status, status, "{path}");
         assert!(answer.text().contains(text), "{path}: {}", answer.text());
     }
-    assert_eq!(host.get("/api/v1/jobs/web/freeze").await.status, 405);
+    let path = "/api/v1/jobs/web/freeze";
+    let reading = host.ask_admin("GET", path, &[("host", "127.0.0.1")]).await;
+    assert_eq!(reading.status, 405);
+    assert_eq!(
+        host.ask("POST", path, &[]).await.status,
+        404,
+        "readers freeze nothing"
+    );
 }

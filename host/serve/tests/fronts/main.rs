@@ -21,3 +21,4 @@ mod parts;
 mod reload;
 mod support;
 mod watch;
+mod web;

@@ -11,7 +11,7 @@ async fn reload(host: &mut Host, method: &str, outcome: Result<(), String>) -> A
         let request = reloads.recv().await.expect("no request came");
         request.answer.send(outcome).expect("nobody waits");
     };
-    let (answer, ()) = tokio::join!(host.ask(method, "/-/reload", &[LOCAL]), owner);
+    let (answer, ()) = tokio::join!(host.ask_admin(method, "/-/reload", &[LOCAL]), owner);
     host.reloads = reloads;
     answer
 }
@@ -41,7 +41,7 @@ async fn bad_reload_is_500_with_all_errors() {
 async fn reading_methods_do_not_reload() {
     let mut host = Host::start();
     for method in ["GET", "HEAD", "DELETE"] {
-        let answer = host.ask(method, "/-/reload", &[LOCAL]).await;
+        let answer = host.ask_admin(method, "/-/reload", &[LOCAL]).await;
         assert_eq!(answer.status, 405, "{method}");
         assert_eq!(answer.header("allow"), "POST,PUT", "{method}");
     }
@@ -61,7 +61,7 @@ async fn pages_of_other_origins_cannot_reload() {
         ],
     ];
     for headers in foreign {
-        let answer = host.ask("POST", "/-/reload", headers).await;
+        let answer = host.ask_admin("POST", "/-/reload", headers).await;
         assert_eq!(answer.status, 403, "{headers:?}");
         assert_eq!(answer.json()["errorType"], "forbidden");
     }
@@ -75,5 +75,33 @@ async fn pages_of_other_origins_cannot_reload() {
 async fn reload_of_a_stopping_host_is_503() {
     let mut host = Host::start();
     host.reloads.close();
-    assert_eq!(host.ask("POST", "/-/reload", &[LOCAL]).await.status, 503);
+    assert_eq!(
+        host.ask_admin("POST", "/-/reload", &[LOCAL]).await.status,
+        503
+    );
+}
+
+#[tokio::test]
+async fn listener_for_readers_says_where_to_reload() {
+    let mut host = Host::start();
+    for method in ["POST", "PUT", "GET"] {
+        let answer = host.ask(method, "/-/reload", &[LOCAL]).await;
+        assert_eq!(answer.status, 404, "{method}");
+        assert!(
+            answer.text().contains("--admin-listen"),
+            "{}",
+            answer.text()
+        );
+    }
+    assert!(host.reloads.try_recv().is_err());
+}
+
+#[tokio::test]
+async fn listener_for_administration_serves_nothing_else() {
+    let host = Host::start();
+    for path in ["/", "/metrics", "/api/v1/targets", "/sd/x", "/otel/jobs"] {
+        let answer = host.ask_admin("GET", path, &[LOCAL]).await;
+        assert_eq!(answer.status, 404, "{path}");
+        assert!(answer.text().contains("--listen"), "{}", answer.text());
+    }
 }

@@ -24,7 +24,7 @@ use periplus_discovery::{
     Snapshot, Transformer, Updates,
 };
 use periplus_serve::{
-    About, OtelFront, ReloadRequest, ServeMetrics, ServeState, reload_channel, router,
+    About, OtelFront, ReloadRequest, Routes, ServeMetrics, ServeState, reload_channel, routes,
 };
 use prometheus_client::registry::Registry;
 use tokio::sync::{mpsc, watch};
@@ -37,6 +37,8 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// A running manager with fronts above it.
 pub(crate) struct Host {
     pub(crate) router: Router,
+    /// The routes of the listener for administration.
+    pub(crate) admin: Router,
     pub(crate) reloads: mpsc::Receiver<ReloadRequest>,
     /// The routes of a listener for OpenTelemetry collectors alone.
     pub(crate) own_otel: Router,
@@ -92,7 +94,7 @@ impl Host {
         let (allocator, settings) = watch::channel(setup.allocator.map(Arc::new));
         let otel = OtelFront::start(manager.clone(), settings, metrics.clone());
         let own_otel = otel.router();
-        let router = router(ServeState {
+        let state = ServeState {
             manager: manager.clone(),
             otel,
             plugins: Arc::new(Plugins(setup.plugins)),
@@ -107,9 +109,11 @@ impl Host {
                 started: SystemTime::UNIX_EPOCH,
                 config_file: PathBuf::from("periplus.yml"),
             },
-        });
+        };
+        let Routes { readers, admin } = routes(state, Vec::new());
         Self {
-            router,
+            router: readers,
+            admin,
             own_otel,
             allocator,
             reloads,
@@ -182,19 +186,17 @@ impl Host {
     }
 
     pub(crate) async fn ask(&self, method: &str, path: &str, headers: &[(&str, &str)]) -> Answer {
-        let mut request = Request::builder().method(method).uri(path);
-        for (name, value) in headers {
-            request = request.header(*name, *value);
-        }
-        let request = request.body(Body::empty()).unwrap();
-        let response = self.router.clone().oneshot(request).await.unwrap();
-        let (head, body) = response.into_parts();
-        let body = body.collect().await.unwrap().to_bytes();
-        Answer {
-            status: head.status,
-            headers: head.headers,
-            body,
-        }
+        Answer::of(self.router.clone(), method, path, headers).await
+    }
+
+    /// Asks the listener for administration.
+    pub(crate) async fn ask_admin(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+    ) -> Answer {
+        Answer::of(self.admin.clone(), method, path, headers).await
     }
 }
 
@@ -214,6 +216,22 @@ impl Default for Setup {
 // === impl Answer ===
 
 impl Answer {
+    async fn of(router: Router, method: &str, path: &str, headers: &[(&str, &str)]) -> Self {
+        let mut request = Request::builder().method(method).uri(path);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let request = request.body(Body::empty()).unwrap();
+        let response = router.oneshot(request).await.unwrap();
+        let (head, body) = response.into_parts();
+        let body = body.collect().await.unwrap().to_bytes();
+        Answer {
+            status: head.status,
+            headers: head.headers,
+            body,
+        }
+    }
+
     pub(crate) fn text(&self) -> &str {
         std::str::from_utf8(&self.body).unwrap()
     }
