@@ -45,7 +45,8 @@ impl Host {
     pub(crate) fn start(binary: &Path, config: &Path, cache: &Path) -> anyhow::Result<Self> {
         let mut command = Command::new(binary);
         command
-            .args(["run", "--listen", "127.0.0.1:0", "--config"])
+            .args(["run", "--listen", "127.0.0.1:0", "--admin-listen", "off"])
+            .arg("--config")
             .arg(config);
         command.arg("--plugin-cache").arg(cache);
         command

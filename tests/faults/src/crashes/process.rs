@@ -48,7 +48,8 @@ impl Host {
     /// Starts it and waits until it serves.
     pub(crate) async fn start(&self) -> anyhow::Result<Running> {
         let mut child = Command::new(&self.binary)
-            .args(["run", "--listen", "127.0.0.1:0", "--config"])
+            .args(["run", "--listen", "127.0.0.1:0", "--admin-listen", "off"])
+            .arg("--config")
             .arg(&self.config)
             .arg("--state-dir")
             .arg(&self.state)
@@ -82,10 +83,8 @@ async fn follow(
     let mut address = Some(address);
     let mut lines = BufReader::new(stderr).lines();
     while let Ok(Some(line)) = lines.next_line().await {
-        let named = line.split_once(" Serving ").and_then(|(_, rest)| {
-            let (_, rest) = rest.split_once("address=")?;
-            rest.split_whitespace().next()?.parse().ok()
-        });
+        let named = line.split_once(" Serving address=");
+        let named = named.and_then(|(_, rest)| rest.split_whitespace().next()?.parse().ok());
         if let Some(named) = named
             && let Some(address) = address.take()
         {
