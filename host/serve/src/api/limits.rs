@@ -6,6 +6,9 @@ use periplus_core::target::FinalTarget;
 /// Why every scrape of a target fails, whatever it exposes; the texts are upstream's
 /// (`verifyLabelLimits` in `scrape/scrape.go`), without the metric, which only a scrape knows.
 pub(super) fn broken(target: &FinalTarget, limits: &TargetLimits) -> Option<String> {
+    if limits.labels == 0 && limits.name_length == 0 && limits.value_length == 0 {
+        return None;
+    }
     let over = |length: usize, limit: u64| limit > 0 && length as u64 > limit;
     let count = target.public().count();
     if over(count, limits.labels) {
