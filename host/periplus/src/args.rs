@@ -56,16 +56,24 @@ pub(crate) enum KubernetesCommand {
     Rbac(RbacArgs),
 }
 
+/// The configuration that a command reads.
 #[derive(Debug, Args)]
-pub(crate) struct RbacArgs {
-    /// The configuration whose Kubernetes sections are to be permitted.
+pub(crate) struct ConfigFile {
+    /// The configuration, a `prometheus.yml`.
     #[arg(
-        long,
+        id = "config",
+        long = "config",
         value_name = "FILE",
         env = "PERIPLUS_CONFIG",
         default_value = "prometheus.yml"
     )]
-    pub(crate) config: PathBuf,
+    pub(crate) path: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RbacArgs {
+    #[command(flatten)]
+    pub(crate) config: ConfigFile,
 
     /// Name of the roles and bindings.
     #[arg(long, value_name = "NAME", default_value = "periplus", value_parser = parse_object_name)]
@@ -82,14 +90,8 @@ pub(crate) struct RbacArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct RunArgs {
-    /// The configuration, a `prometheus.yml`.
-    #[arg(
-        long,
-        value_name = "FILE",
-        env = "PERIPLUS_CONFIG",
-        default_value = "prometheus.yml"
-    )]
-    pub(crate) config: PathBuf,
+    #[command(flatten)]
+    pub(crate) config: ConfigFile,
 
     /// Address to serve on.
     #[arg(
@@ -278,14 +280,8 @@ pub(crate) struct ExplainConfigArgs {
     #[arg(value_name = "JOB")]
     pub(crate) job: Option<String>,
 
-    /// The configuration.
-    #[arg(
-        long,
-        value_name = "FILE",
-        env = "PERIPLUS_CONFIG",
-        default_value = "prometheus.yml"
-    )]
-    pub(crate) config: PathBuf,
+    #[command(flatten)]
+    pub(crate) config: ConfigFile,
 
     /// What to print.
     #[arg(long, value_enum, default_value = "yaml")]
@@ -301,14 +297,8 @@ pub(crate) struct ScraperArgs {
     #[arg(value_name = "JOB")]
     pub(crate) job: String,
 
-    /// The configuration.
-    #[arg(
-        long,
-        value_name = "FILE",
-        env = "PERIPLUS_CONFIG",
-        default_value = "prometheus.yml"
-    )]
-    pub(crate) config: PathBuf,
+    #[command(flatten)]
+    pub(crate) config: ConfigFile,
 
     /// Where the scraper reaches Periplus.
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:9099")]

@@ -17,12 +17,16 @@ pub(crate) fn rbac(args: &RbacArgs) -> anyhow::Result<()> {
         allow_missing: true,
         ..LoadOptions::default()
     };
-    let loaded = match load_file(&args.config, &options) {
+    let loaded = match load_file(&args.config.path, &options) {
         Ok(loaded) => loaded,
         Err(errors) => {
             let mut out = std::io::stdout().lock();
             writeln!(out, "{errors}")?;
-            bail!("{} has {} errors", args.config.display(), errors.0.len());
+            bail!(
+                "{} has {} errors",
+                args.config.path.display(),
+                errors.0.len()
+            );
         }
     };
     // Who serves a mechanism is no concern of ours, and with plugins not known here.

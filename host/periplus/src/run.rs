@@ -51,7 +51,7 @@ pub(crate) async fn run(args: RunArgs) -> anyhow::Result<()> {
 
     let (allocator, settings) = watch::channel(None);
     let reloader = Reloader {
-        config: args.config.clone(),
+        config: args.config.path.clone(),
         load: args.load.clone(),
         plugins: Arc::clone(&plugins),
         manager: handle.clone(),
@@ -83,7 +83,7 @@ pub(crate) async fn run(args: RunArgs) -> anyhow::Result<()> {
         about: About {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             started,
-            config_file: args.config.clone(),
+            config_file: args.config.path.clone(),
         },
     };
     let Routes { readers, admin } = routes(state, args.admin_hosts.clone());
@@ -135,7 +135,7 @@ fn prepare(files: &SdFiles) -> anyhow::Result<()> {
 /// Says where to read, once; on the standard error, with the log.
 fn announce(at: &Listening, args: &RunArgs, manager: &ManagerHandle) {
     let jobs = manager.directory().borrow().jobs.len();
-    let config = args.config.display();
+    let config = args.config.path.display();
     info!(address = %at.address, url = at.url(), jobs, %config, "Serving");
 }
 

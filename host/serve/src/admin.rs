@@ -9,26 +9,21 @@ use axum::{Router, middleware};
 
 use crate::error::ApiError;
 use crate::guard::{self, AllowedHosts};
-use crate::router::{method_not_allowed, no_sniffing};
+use crate::router::{method_not_allowed, observed};
 use crate::state::App;
-use crate::{freeze, metrics, reload};
+use crate::{freeze, reload};
 
 /// The routes that change something. Requests must name this host as a browser on it would, or one
 /// of `hosts`, and come from no page of another origin.
 pub(crate) fn router(app: Arc<App>, hosts: Vec<String>) -> Router {
     let hosts = AllowedHosts::new(hosts);
-    Router::new()
+    let routes = Router::new()
         .route("/api/v1/jobs/{*action}", post(freeze::job))
         .route("/-/reload", post(reload::reload).put(reload::reload))
         .route_layer(middleware::from_fn_with_state(hosts, guard::check_origin))
         .method_not_allowed_fallback(method_not_allowed)
-        .fallback(no_such_path)
-        .layer(middleware::from_fn_with_state(
-            app.metrics.clone(),
-            metrics::observe,
-        ))
-        .layer(middleware::map_response(no_sniffing))
-        .with_state(app)
+        .fallback(no_such_path);
+    observed(routes, &app.metrics).with_state(app)
 }
 
 async fn no_such_path(request: Request) -> ApiError {

@@ -87,15 +87,9 @@ struct Entry {
     asked: Instant,
 }
 
-/// The pieces of a list as an HTTP body.
-struct PiecesBody {
-    pieces: BodyPieces,
-    left: usize,
-}
-
-/// Ready pieces as an HTTP body.
-struct PackedBody {
-    pieces: std::vec::IntoIter<Bytes>,
+/// Pieces as an HTTP body, rendered or ready.
+struct PiecesBody<I> {
+    pieces: I,
     left: usize,
 }
 
@@ -272,7 +266,7 @@ impl From<Made> for Body {
         match made {
             Made::Ready(body) => body.into(),
             Made::Pieces(pieces, _) => Self::new(PiecesBody { pieces, left }),
-            Made::Packed(pieces) => Self::new(PackedBody {
+            Made::Packed(pieces) => Self::new(PiecesBody {
                 pieces: pieces.into_iter(),
                 left,
             }),
@@ -292,27 +286,7 @@ impl Entries {
 
 // === impl PiecesBody ===
 
-impl http_body::Body for PiecesBody {
-    type Data = Bytes;
-    type Error = std::convert::Infallible;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        _: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        let piece = self.pieces.next();
-        let piece = piece.inspect(|piece| self.left -= piece.len().min(self.left));
-        Poll::Ready(piece.map(|piece| Ok(Frame::data(piece))))
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(self.left as u64)
-    }
-}
-
-// === impl PackedBody ===
-
-impl http_body::Body for PackedBody {
+impl<I: Iterator<Item = Bytes> + Unpin> http_body::Body for PiecesBody<I> {
     type Data = Bytes;
     type Error = std::convert::Infallible;
 

@@ -22,11 +22,11 @@ mod task;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use axum::Router;
 use axum::extract::{OriginalUri, Request, State};
 use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::response::Response;
 use axum::routing::get;
-use axum::{Router, middleware};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use periplus_config::TargetAllocator;
 use periplus_core::ContentHash;
@@ -43,8 +43,8 @@ use self::plan::Share;
 pub use self::scrape::ClientCertificate;
 use self::scrape::LeftOut;
 use self::task::Asking;
-use crate::metrics::{self as http, ServeMetrics};
-use crate::router::no_sniffing;
+use crate::metrics::ServeMetrics;
+use crate::router::observed;
 
 const JOBS: &str = "/jobs/";
 const TARGETS: &str = "/targets";
@@ -101,12 +101,7 @@ impl OtelFront {
 
     /// The routes at `/`, for a listener of their own.
     pub fn router(&self) -> Router {
-        self.routes::<()>()
-            .layer(middleware::from_fn_with_state(
-                self.0.metrics.clone(),
-                http::observe,
-            ))
-            .layer(middleware::map_response(no_sniffing))
+        observed(self.routes::<()>(), &self.0.metrics)
     }
 
     /// The routes, to be nested.

@@ -9,6 +9,7 @@ use axum::routing::{any, get, post};
 use axum::{Router, middleware};
 
 use crate::error::ApiError;
+use crate::metrics::ServeMetrics;
 use crate::state::{App, ServeState};
 use crate::{admin, api, health, index, mads, metrics, sd, watch};
 
@@ -35,7 +36,7 @@ pub fn router(state: ServeState) -> Router {
 }
 
 fn readers(app: Arc<App>) -> Router {
-    Router::new()
+    let routes = Router::new()
         .route("/", get(index::index))
         .route("/sd", get(sd::without_job))
         .route("/sd/", get(sd::without_job))
@@ -58,13 +59,21 @@ fn readers(app: Arc<App>) -> Router {
         .method_not_allowed_fallback(method_not_allowed)
         .fallback(no_such_path)
         // After the fallbacks: its errors have a form of their own.
-        .nest("/otel", app.otel.routes())
+        .nest("/otel", app.otel.routes());
+    observed(routes, &app.metrics).with_state(app)
+}
+
+/// What every listener does with a request and its answer, whatever the route.
+pub(crate) fn observed<S: Clone + Send + Sync + 'static>(
+    routes: Router<S>,
+    metrics: &ServeMetrics,
+) -> Router<S> {
+    routes
         .layer(middleware::from_fn_with_state(
-            app.metrics.clone(),
+            metrics.clone(),
             metrics::observe,
         ))
         .layer(middleware::map_response(no_sniffing))
-        .with_state(app)
 }
 
 async fn no_such_path(request: Request) -> ApiError {
@@ -79,7 +88,7 @@ pub(crate) async fn method_not_allowed(request: Request) -> ApiError {
 }
 
 /// Label values are foreign text: a browser must never take an answer for a page by guessing.
-pub(crate) async fn no_sniffing(mut response: Response) -> Response {
+async fn no_sniffing(mut response: Response) -> Response {
     let value = HeaderValue::from_static("nosniff");
     response
         .headers_mut()

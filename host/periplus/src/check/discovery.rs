@@ -1,13 +1,11 @@
 //! `periplus check discovery`: one job's discovery run for real, until its targets are known.
 
 use std::io::Write;
-use std::slice;
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
 use periplus_config::{Config, Job, Loaded};
-use periplus_core::relabel::Relabeler;
-use periplus_core::target::{FinalTarget, Outcome, ScrapeDefaults, populate_discovered};
+use periplus_core::target::{FinalTarget, Outcome, ScrapeDefaults, explain, populate_discovered};
 use periplus_core::{LabelBuilder, LabelSet};
 use periplus_discovery::{
     DiscoveryMetrics, GroupKey, GroupResult, Manager, ManagerHandle, ManagerOptions, Snapshot,
@@ -193,8 +191,8 @@ fn unscraped(key: &GroupKey, before: &LabelBuilder, state: State, reason: String
 /// Finds the rule that drops a target.
 struct Reasons<'a> {
     job: &'a Job,
-    /// Each rule alone, with what to say of it.
-    rules: Vec<(Relabeler, String)>,
+    /// What to say of each rule.
+    rules: Vec<String>,
 }
 
 // === impl Reasons ===
@@ -210,27 +208,27 @@ impl<'a> Reasons<'a> {
         let rules = job.relabel_rules.iter().enumerate().map(|(index, rule)| {
             let pointer = format!("/relabel_configs/{index}");
             let place = loaded.places.diagnostic(origin, &pointer, "");
-            let said = format!(
+            format!(
                 "dropped by relabel_configs[{index}] ({}:{}), action {}",
                 place.file.display(),
                 place.line,
                 rule.action()
-            );
-            (Relabeler::new(slice::from_ref(rule)), said)
+            )
         });
         let rules = rules.collect();
         Self { job, rules }
     }
 
+    /// `before` has the job's settings already, so that they change nothing again.
     fn of_drop(&self, before: &LabelBuilder) -> String {
-        let mut labels = LabelBuilder::from_set(&before.build());
-        let dropping = self
-            .rules
-            .iter()
-            .find(|(rule, _)| !rule.process(&mut labels));
-        dropping.map_or_else(
-            || "dropped by relabeling".to_owned(),
-            |(_, said)| said.clone(),
-        )
+        let Job {
+            defaults,
+            relabel_rules,
+            ..
+        } = self.job;
+        let steps = explain(&before.build(), None, defaults, relabel_rules).steps;
+        let dropping = steps.iter().position(|step| !step.keep);
+        let said = dropping.and_then(|rule| self.rules.get(rule));
+        said.map_or_else(|| "dropped by relabeling".to_owned(), String::clone)
     }
 }

@@ -38,7 +38,7 @@ pub(super) struct ExplainedJob {
 /// Prints the whole configuration, or one job of it.
 pub(crate) async fn explain(args: ExplainConfigArgs) -> anyhow::Result<()> {
     let plugins = plugin_host(&args.load)?;
-    let loaded = load_or_say(&args.config, &args.load, &plugins).await?;
+    let loaded = load_or_say(&args.config.path, &args.load, &plugins).await?;
     let only = args.job.as_deref();
     let only = only.map(|name| find_job(&loaded, name)).transpose()?;
     let jobs = loaded.config.jobs.iter().zip(&loaded.origins);

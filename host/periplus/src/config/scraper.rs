@@ -11,7 +11,7 @@ use crate::load::{find_job, load_or_say, plugin_host};
 /// Prints the section, with what to know about it as comments.
 pub(crate) async fn scraper(args: ScraperArgs) -> anyhow::Result<()> {
     let plugins = plugin_host(&args.load)?;
-    let loaded = load_or_say(&args.config, &args.load, &plugins).await?;
+    let loaded = load_or_say(&args.config.path, &args.load, &plugins).await?;
     let job = find_job(&loaded, &args.job)?;
     let section = scraper_section(job, &args.url, args.with_secrets).map_err(anyhow::Error::msg)?;
     let mut out = std::io::stdout().lock();
@@ -19,7 +19,7 @@ pub(crate) async fn scraper(args: ScraperArgs) -> anyhow::Result<()> {
         out,
         "# For the scraper: job `{}` of {}, its targets from Periplus at stage final.",
         job.name,
-        args.config.display()
+        args.config.path.display()
     )?;
     writeln!(
         out,
