@@ -153,7 +153,7 @@ impl GroupResult {
     }
 
     /// How many targets the final stage shows.
-    pub(crate) fn standing(&self) -> usize {
+    pub fn standing(&self) -> usize {
         self.standing as usize
     }
 

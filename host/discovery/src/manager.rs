@@ -16,6 +16,7 @@ use self::jobs::JobState;
 use self::providers::{Providers, Roster};
 use crate::discoverer::Mechanisms;
 use crate::metrics::DiscoveryMetrics;
+use crate::recent::{Recent, Span};
 use crate::snapshot::Directory;
 use crate::state::{Saver, StateDir};
 use crate::status::ProviderStatus;
@@ -65,6 +66,7 @@ pub struct ManagerHandle {
     requests: mpsc::Sender<Request>,
     directory: watch::Receiver<Arc<Directory>>,
     roster: Arc<Mutex<Roster>>,
+    recent: Arc<Recent>,
 }
 
 struct Request {
@@ -87,6 +89,7 @@ impl Manager {
             .map(|state| Saver::new(state, metrics.clone()));
         let providers = Providers::new(metrics.clone(), Arc::clone(&wake), state);
         let roster = Arc::clone(providers.roster());
+        let recent = Arc::clone(&metrics.recent);
         let manager = Self {
             mechanisms,
             metrics,
@@ -105,6 +108,7 @@ impl Manager {
                 requests: sender,
                 directory,
                 roster,
+                recent,
             },
         )
     }
@@ -206,5 +210,10 @@ impl ManagerHandle {
     /// The providers in the order in which they were started.
     pub fn providers(&self) -> Vec<ProviderStatus> {
         providers::statuses(&self.roster)
+    }
+
+    /// How much was published in each ten seconds of the last ten minutes, the oldest first.
+    pub fn recent(&self) -> Vec<Span> {
+        self.recent.spans()
     }
 }

@@ -1,6 +1,7 @@
 //! Every metric of this crate. `prometheus_sd_*` where Prometheus has a metric of the same
 //! meaning, `periplus_*` for the rest.
 
+use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::SystemTime;
 
@@ -12,6 +13,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
+use crate::recent::Recent;
 use crate::state::Stale;
 
 /// From a hundred microseconds to ten seconds.
@@ -75,6 +77,8 @@ pub struct DiscoveryMetrics {
     pub(crate) restored_groups: Family<MechanismLabel, Counter>,
     /// `periplus_pipeline_refused_labels_total`: labels without a name, left out of what is served.
     pub(crate) refused_labels: Counter,
+    /// What was published of late; shown to people, and no metric.
+    pub(crate) recent: Arc<Recent>,
 }
 
 /// The job, under the name that Prometheus has for it.

@@ -8,7 +8,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use periplus_config::TargetAllocator;
 use periplus_discovery::ManagerHandle;
 use periplus_plugin::PluginHost;
-use periplus_serve::ReloadRequest;
+use periplus_serve::{ReloadHandle, ReloadRequest};
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 use tokio::signal::unix::{SignalKind, signal};
@@ -26,6 +26,8 @@ pub(crate) struct Reloader {
     pub(crate) plugins: Arc<PluginHost>,
     pub(crate) manager: ManagerHandle,
     pub(crate) metrics: ReloadMetrics,
+    /// Remembers how the last reload went, for people.
+    pub(crate) outcomes: ReloadHandle,
     /// Takes how collectors share targets, for the front that tells them.
     pub(crate) allocator: watch::Sender<Option<Arc<TargetAllocator>>>,
 }
@@ -44,6 +46,7 @@ impl Reloader {
     pub(crate) async fn reload(&self) -> Result<(), String> {
         let outcome = self.try_reload().await;
         self.metrics.outcome(outcome.is_ok());
+        self.outcomes.note(&outcome);
         outcome
     }
 

@@ -56,6 +56,7 @@ pub(crate) async fn run(args: RunArgs) -> anyhow::Result<()> {
         plugins: Arc::clone(&plugins),
         manager: handle.clone(),
         metrics: reload_metrics,
+        outcomes: reload.clone(),
         allocator,
     };
     if let Err(errors) = reloader.reload().await {

@@ -54,6 +54,14 @@ impl ApiError {
         self.status == StatusCode::SERVICE_UNAVAILABLE
     }
 
+    pub(crate) fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    pub(crate) fn message(&self) -> &str {
+        &self.message
+    }
+
     pub(crate) fn with_detail(mut self, key: &'static str, value: Vec<String>) -> Self {
         self.detail = Some((key, value));
         self

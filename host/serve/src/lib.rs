@@ -8,7 +8,7 @@
 //! Directory --Snapshot--> BodyCache (plain), ViewCache (gzip, parts) --(ETag)--> GET /sd/{job}
 //!          \--Follow--> POST /mads/{job}/v3/... and GET /api/v1/watch/{job}
 //!          \--> files for file_sd
-//!          \--statuses--> /api/v1/..., /-/ready, /            reload <-- POST /-/reload (admin)
+//!          \--statuses--> /api/v1/..., /-/ready, pages        reload <-- POST /-/reload (admin)
 //! ```
 //!
 //! `web` holds readers to a web configuration file (TLS, passwords) before any route is asked.
@@ -18,6 +18,7 @@
 mod admin;
 mod api;
 mod body;
+mod browse;
 mod conditional;
 mod encoding;
 mod error;
@@ -26,17 +27,18 @@ mod follow;
 mod freeze;
 mod guard;
 mod health;
-mod index;
 mod jobs;
 mod mads;
 mod metrics;
 mod otel;
+mod readings;
 mod reload;
 mod router;
 mod sd;
 mod segments;
 mod server;
 mod state;
+mod ui;
 mod views;
 mod watch;
 mod web;

@@ -17,7 +17,7 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::extract::{Extension, State};
 use axum::http::uri::Uri;
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{Extensions, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use periplus_core::ContentHash;
@@ -28,6 +28,7 @@ use crate::encoding::Encoding;
 use crate::error::ApiError;
 use crate::follow::{Follow, Stopping};
 use crate::jobs::Found;
+use crate::readings::{self, Told};
 use crate::state::App;
 use assignment::Assignment;
 use request::{Address, DiscoveryRequest};
@@ -49,6 +50,18 @@ pub(crate) struct Reported(Mutex<HashSet<(String, String)>>);
 struct Current {
     version: String,
     targets: Option<(Arc<str>, Arc<Snapshot>)>,
+}
+
+// === impl Current ===
+
+impl Current {
+    fn told(&self, address: &Address) -> Extensions {
+        let Some((job, snapshot)) = &self.targets else {
+            return Extensions::new();
+        };
+        let part = readings::part(&address.view());
+        Told::of("kuma_sd", job, part, Some(snapshot.version))
+    }
 }
 
 /// Answers one poll.
@@ -84,7 +97,9 @@ pub(crate) async fn fetch(
         let current = current(&app, &mut follow, &address).await;
         let until = match &current {
             Ok(current) if !request.has(&current.version) => {
-                return answer(&app, &address, current).await;
+                let mut response = answer(&app, &address, current).await?;
+                response.extensions_mut().extend(current.told(&address));
+                return Ok(response);
             }
             Ok(_) => deadline,
             Err(error) if error.is_unavailable() => deadline.min(started + MOST_HELD_UNKNOWN),
@@ -96,7 +111,11 @@ pub(crate) async fn fetch(
             () = stop.cancelled() => {}
             () = follow.changed() => continue,
         }
-        return current.map(|_| StatusCode::NOT_MODIFIED.into_response());
+        return current.map(|current| {
+            let mut response = StatusCode::NOT_MODIFIED.into_response();
+            response.extensions_mut().extend(current.told(&address));
+            response
+        });
     }
 }
 

@@ -44,6 +44,7 @@ pub use self::scrape::ClientCertificate;
 use self::scrape::LeftOut;
 use self::task::Asking;
 use crate::metrics::ServeMetrics;
+use crate::readings::Told;
 use crate::router::observed;
 
 const JOBS: &str = "/jobs/";
@@ -198,6 +199,10 @@ async fn targets(
     let settings = front.settings()?;
     let directory = front.directory()?;
     let found = find(&directory, &job)?;
+    let version = match &found {
+        Found::Known(_, snapshot) => Some(snapshot.version),
+        Found::Nothing => None,
+    };
     let shares = match found {
         Found::Nothing => Shares::new(),
         Found::Known(job, snapshot) => {
@@ -213,7 +218,15 @@ async fn targets(
         }
     };
     match collector {
-        Some(id) => one(&method, &headers, shares, &id).await,
+        Some(id) => {
+            let part = format!("collector {id}");
+            let mut response = one(&method, &headers, shares, &id).await?;
+            if version.is_some() {
+                let told = Told::of("otel", &job, part, version);
+                response.extensions_mut().extend(told);
+            }
+            Ok(response)
+        }
         None => {
             let prefix = whole.path().strip_suffix(uri.path()).unwrap_or_default();
             let path = format!(

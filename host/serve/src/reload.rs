@@ -1,6 +1,7 @@
 //! `POST /-/reload`, and the channel by which it reaches the binary.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::SystemTime;
 
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -15,7 +16,18 @@ const WAITING: usize = 4;
 
 /// Asks the owner of the configuration for a reload. Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct ReloadHandle(mpsc::Sender<ReloadRequest>);
+pub struct ReloadHandle {
+    requests: mpsc::Sender<ReloadRequest>,
+    last: Arc<Mutex<Option<LastReload>>>,
+}
+
+/// How the last reload went.
+#[derive(Clone, Debug)]
+pub(crate) struct LastReload {
+    pub(crate) at: SystemTime,
+    /// Nothing, or the text of all errors; then nothing was changed.
+    pub(crate) outcome: Result<(), String>,
+}
 
 /// A request to read the configuration again.
 #[derive(Debug)]
@@ -27,7 +39,11 @@ pub struct ReloadRequest {
 /// A handle, and the requests that come through it and its clones.
 pub fn reload_channel() -> (ReloadHandle, mpsc::Receiver<ReloadRequest>) {
     let (sender, receiver) = mpsc::channel(WAITING);
-    (ReloadHandle(sender), receiver)
+    let handle = ReloadHandle {
+        requests: sender,
+        last: Arc::default(),
+    };
+    (handle, receiver)
 }
 
 // === impl ReloadHandle ===
@@ -36,8 +52,22 @@ impl ReloadHandle {
     /// Reloads and waits for the outcome; none if the host is stopping.
     pub async fn reload(&self) -> Option<Result<(), String>> {
         let (answer, outcome) = oneshot::channel();
-        self.0.send(ReloadRequest { answer }).await.ok()?;
+        self.requests.send(ReloadRequest { answer }).await.ok()?;
         outcome.await.ok()
+    }
+
+    /// Notes how a reload went, whoever asked for it.
+    pub fn note(&self, outcome: &Result<(), String>) {
+        let last = LastReload {
+            at: SystemTime::now(),
+            outcome: outcome.clone(),
+        };
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(last);
+    }
+
+    pub(crate) fn last(&self) -> Option<LastReload> {
+        let last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        last.clone()
     }
 }
 

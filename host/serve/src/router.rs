@@ -11,7 +11,8 @@ use axum::{Router, middleware};
 use crate::error::ApiError;
 use crate::metrics::ServeMetrics;
 use crate::state::{App, ServeState};
-use crate::{admin, api, health, index, mads, metrics, sd, watch};
+use crate::ui::Desk;
+use crate::{admin, api, health, mads, metrics, readings, sd, ui, watch};
 
 /// The routes of one host, by listener.
 pub struct Routes {
@@ -36,8 +37,23 @@ pub fn router(state: ServeState) -> Router {
 }
 
 fn readers(app: Arc<App>) -> Router {
-    let routes = Router::new()
-        .route("/", get(index::index))
+    let routes = reading(Desk::Readers)
+        .route("/-/reload", any(admin::elsewhere))
+        .route("/api/v1/jobs/{*action}", any(admin::elsewhere))
+        .method_not_allowed_fallback(method_not_allowed)
+        .fallback(no_such_path)
+        // After the fallbacks: its errors have a form of their own.
+        .nest("/otel", app.otel.routes())
+        .layer(middleware::from_fn_with_state(
+            Arc::clone(&app.readings),
+            readings::note,
+        ));
+    observed(routes, &app.metrics).with_state(app)
+}
+
+/// What may be read on every listener.
+pub(crate) fn reading(desk: Desk) -> Router<Arc<App>> {
+    Router::new()
         .route("/sd", get(sd::without_job))
         .route("/sd/", get(sd::without_job))
         .route("/sd/{*job}", get(sd::targets))
@@ -54,13 +70,7 @@ fn readers(app: Arc<App>) -> Router {
         .route("/metrics", get(metrics::exposition))
         .route("/-/healthy", get(health::healthy))
         .route("/-/ready", get(health::ready))
-        .route("/-/reload", any(admin::elsewhere))
-        .route("/api/v1/jobs/{*action}", any(admin::elsewhere))
-        .method_not_allowed_fallback(method_not_allowed)
-        .fallback(no_such_path)
-        // After the fallbacks: its errors have a form of their own.
-        .nest("/otel", app.otel.routes());
-    observed(routes, &app.metrics).with_state(app)
+        .merge(ui::routes(desk))
 }
 
 /// What every listener does with a request and its answer, whatever the route.

@@ -20,6 +20,7 @@ use crate::conditional;
 use crate::encoding::{self, Encoding};
 use crate::error::ApiError;
 use crate::jobs::{self, Found};
+use crate::readings::{self, Told};
 use crate::state::App;
 use crate::views::Listed;
 
@@ -46,8 +47,18 @@ pub(crate) async fn targets(
         return Ok(([(header::VARY, VARY)], error).into_response());
     };
     let stale_since = found.stale_since();
+    let told = match &found {
+        Found::Known(job, snapshot) => Some(Told::of(
+            "http_sd",
+            &job.name,
+            readings::part(&view),
+            Some(snapshot.version),
+        )),
+        Found::Removed => None,
+    };
     let mut response = answer(&app, found, view, encoding, &headers).await?;
     response.headers_mut().extend(stale_since);
+    response.extensions_mut().extend(told.unwrap_or_default());
     Ok(response)
 }
 

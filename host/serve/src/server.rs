@@ -27,6 +27,7 @@ use tower::ServiceExt;
 use crate::follow::Stopping;
 use crate::guard::LocalAddress;
 use crate::otel::ClientCertificate;
+use crate::readings::PeerAddress;
 use crate::web::WebConfig;
 use activity::{Activity, Expired};
 use watched::{GuardedBody, WatchedIo};
@@ -71,6 +72,7 @@ struct Answers {
 struct Connection {
     router: Router,
     local: SocketAddr,
+    peer: SocketAddr,
     stop: CancellationToken,
     client_certificate: Option<ClientCertificate>,
 }
@@ -213,6 +215,7 @@ async fn connection(stream: TcpStream, answers: Answers, activity: Arc<Activity>
     let mut connection = Connection {
         router,
         local,
+        peer,
         stop,
         client_certificate: None,
     };
@@ -308,11 +311,13 @@ async fn answer(
     let Connection {
         router,
         local,
+        peer,
         stop,
         client_certificate,
     } = connection;
     let extensions = request.extensions_mut();
     extensions.insert(LocalAddress(local));
+    extensions.insert(PeerAddress(peer));
     extensions.insert(Stopping(stop));
     if let Some(client_certificate) = client_certificate {
         extensions.insert(client_certificate);

@@ -12,7 +12,9 @@ use crate::follow::Held;
 use crate::mads;
 use crate::metrics::ServeMetrics;
 use crate::otel::OtelFront;
+use crate::readings::Readings;
 use crate::reload::ReloadHandle;
+use crate::ui::Pulse;
 use crate::views::ViewCache;
 use crate::watch::History;
 
@@ -67,6 +69,8 @@ pub(crate) struct App {
     pub(crate) mads_reported: mads::Reported,
     pub(crate) watched: Arc<History>,
     pub(crate) held: Held,
+    pub(crate) readings: Arc<Readings>,
+    pub(crate) pulse: Pulse,
     pub(crate) about: About,
 }
 
@@ -114,6 +118,8 @@ impl App {
             mads_reported: mads::Reported::default(),
             watched: Arc::default(),
             held: Held::default(),
+            readings: Arc::default(),
+            pulse: Pulse::default(),
             about,
         }
     }

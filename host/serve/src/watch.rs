@@ -34,6 +34,7 @@ use tokio_util::sync::CancellationToken;
 use crate::error::ApiError;
 use crate::follow::{Follow, Stopping};
 use crate::jobs::{self, Found};
+use crate::readings::{self, Told};
 use crate::sd;
 use crate::state::App;
 use events::{Event, Format};
@@ -105,6 +106,7 @@ pub(crate) async fn watch(
     })?;
     let Extension(Stopping(stop)) = stopping.unwrap_or_default();
     let format = Format::of(&headers);
+    let told = Told::of("watch", &job, readings::part(&view), None);
     let view_hash = ContentHash::of(format!("{view:?}").as_bytes()).0 as u32;
     let last = headers.get("last-event-id").and_then(|id| id.to_str().ok());
     let from = last.map(str::to_owned).or(from);
@@ -131,7 +133,9 @@ pub(crate) async fn watch(
         (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
         (header::VARY, HeaderValue::from_static("accept")),
     ];
-    Ok((head, Body::from_stream(events)).into_response())
+    let mut response = (head, Body::from_stream(events)).into_response();
+    response.extensions_mut().extend(told);
+    Ok(response)
 }
 
 /// The state that a reader says it has.

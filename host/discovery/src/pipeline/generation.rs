@@ -327,11 +327,15 @@ impl Run {
                 let counts = (found, results.standing());
                 parts.metrics.published(&parts.job, counts, stale);
             });
+        let mut slowest = None;
         for (mechanism, at) in observed {
             let label = MechanismLabel::new(mechanism);
             let latency = parts.metrics.publish_latency.0.get_or_create(&label);
-            latency.observe(at.elapsed().as_secs_f64());
+            let took = at.elapsed();
+            latency.observe(took.as_secs_f64());
+            slowest = slowest.max(Some(took));
         }
+        parts.metrics.recent.published(slowest);
         self.has_published = true;
     }
 }

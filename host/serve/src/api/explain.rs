@@ -10,7 +10,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::http::uri::Uri;
 use axum::response::Response;
-use periplus_core::relabel::RawRule;
+use periplus_core::relabel::{RawRule, Rule};
 use periplus_core::target::{Explanation, FinalTarget, Origin, Outcome, ScrapeDefaults, explain};
 use periplus_core::{LabelSet, TargetGroup};
 use periplus_discovery::{GroupKey, GroupResult, Snapshot};
@@ -25,48 +25,49 @@ const MOST_EXPLAINED: usize = 20;
 const ADDRESS: &str = "__address__";
 const INSTANCE: &str = "instance";
 
+/// What there is to say about the targets with one address.
 #[derive(Serialize)]
-struct Explained {
-    job: String,
+pub(crate) struct Explained {
+    pub(crate) job: String,
     /// How many targets there are by this address; at most [`MOST_EXPLAINED`] are explained.
-    total: usize,
-    targets: Vec<ExplainedTarget>,
+    pub(crate) total: usize,
+    pub(crate) targets: Vec<ExplainedTarget>,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct ExplainedTarget {
-    mechanism: String,
+pub(crate) struct ExplainedTarget {
+    pub(crate) mechanism: String,
     /// The group's source within its provider.
-    source: String,
+    pub(crate) source: String,
     /// As the provider found it.
-    discovered_labels: LabelSet,
+    pub(crate) discovered_labels: LabelSet,
     /// Of these the ones that are the target's own and not its group's.
-    own_labels: Vec<String>,
+    pub(crate) own_labels: Vec<String>,
     /// After the job's transformers, if there are any and they left the target.
-    transformed_labels: Option<LabelSet>,
-    transformers: Vec<String>,
+    pub(crate) transformed_labels: Option<LabelSet>,
+    pub(crate) transformers: Vec<String>,
     /// What relabeling starts from: with the settings of the job.
-    start: Option<LabelSet>,
-    steps: Vec<RelabelStep>,
+    pub(crate) start: Option<LabelSet>,
+    pub(crate) steps: Vec<RelabelStep>,
     #[serde(flatten)]
-    end: End,
+    pub(crate) end: End,
     /// Every label that the target ever had, with who gave it which value.
-    labels: BTreeMap<String, Vec<Change>>,
+    pub(crate) labels: BTreeMap<String, Vec<Change>>,
 }
 
 /// In the shape of Prometheus.
 #[derive(Serialize)]
-struct RelabelStep {
-    rule: RawRule,
-    output: LabelSet,
-    keep: bool,
+pub(crate) struct RelabelStep {
+    pub(crate) rule: RawRule,
+    pub(crate) output: LabelSet,
+    pub(crate) keep: bool,
 }
 
 /// What became of a target.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase", tag = "outcome")]
-enum End {
+pub(crate) enum End {
     /// It is served.
     #[serde(rename_all = "camelCase")]
     Active {
@@ -86,19 +87,19 @@ enum End {
 
 /// One value of a label.
 #[derive(Serialize)]
-struct Change {
-    by: By,
+pub(crate) struct Change {
+    pub(crate) by: By,
     /// Empty if the label was removed.
-    value: String,
+    pub(crate) value: String,
     /// Which rule, counted from 0.
     #[serde(skip_serializing_if = "Option::is_none")]
-    rule: Option<usize>,
+    pub(crate) rule: Option<usize>,
 }
 
 /// Who gave a label a value.
 #[derive(Serialize)]
 #[serde(rename_all = "snake_case")]
-enum By {
+pub(crate) enum By {
     Group,
     Target,
     Transformers,
@@ -111,25 +112,8 @@ enum By {
 /// Explains the targets of a job that have an address.
 pub(crate) async fn explained(State(app): State<Arc<App>>, uri: Uri) -> Result<Response, ApiError> {
     let (job, target) = asked(uri.query())?;
-    let Found::Known(_, snapshot) = jobs::find(&app, &job)? else {
-        return Err(ApiError::not_found(format!("a reload removed job `{job}`")));
-    };
-    let answer = move || {
-        let explained = Explained::of(job, &target, &snapshot);
-        if explained.total > 0 {
-            return Ok(super::encode(&explained));
-        }
-        Err(ApiError::not_found(format!(
-            "job `{}` has no target `{target}`: neither a discovered nor a final `{ADDRESS}` is \
-             that, nor an `{INSTANCE}`",
-            explained.job
-        )))
-    };
-    // Groups are derived again to be looked at.
-    let body = tokio::task::spawn_blocking(answer).await;
-    Ok(super::json(body.map_err(|_| {
-        ApiError::unavailable("the host is stopping")
-    })??))
+    let explained = Explained::find(&app, &job, &target, None).await?;
+    Ok(super::json(super::encode(&explained)))
 }
 
 fn asked(query: Option<&str>) -> Result<(String, String), ApiError> {
@@ -162,7 +146,38 @@ fn asked(query: Option<&str>) -> Result<(String, String), ApiError> {
 // === impl Explained ===
 
 impl Explained {
-    fn of(job: String, target: &str, snapshot: &Snapshot) -> Self {
+    /// Explains the targets of a job that have an address; with `rules` instead of the job's own, if
+    /// some are given.
+    ///
+    /// # Errors
+    /// If the job is not known, or has no such target.
+    pub(crate) async fn find(
+        app: &App,
+        job: &str,
+        target: &str,
+        rules: Option<Vec<Rule>>,
+    ) -> Result<Self, ApiError> {
+        let Found::Known(_, snapshot) = jobs::find(app, job)? else {
+            return Err(ApiError::not_found(format!("a reload removed job `{job}`")));
+        };
+        let (job, target) = (job.to_owned(), target.to_owned());
+        let explain = move || {
+            let explained = Self::of(job, &target, &snapshot, rules.as_deref());
+            if explained.total > 0 {
+                return Ok(explained);
+            }
+            Err(ApiError::not_found(format!(
+                "job `{}` has no target `{target}`: neither a discovered nor a final `{ADDRESS}` \
+                 is that, nor an `{INSTANCE}`",
+                explained.job
+            )))
+        };
+        // Groups are derived again to be looked at.
+        let explained = tokio::task::spawn_blocking(explain).await;
+        explained.map_err(|_| ApiError::unavailable("the host is stopping"))?
+    }
+
+    fn of(job: String, target: &str, snapshot: &Snapshot, trial: Option<&[Rule]>) -> Self {
         let mut explained = Self {
             job,
             total: 0,
@@ -172,6 +187,7 @@ impl Explained {
             let group = result.discovered().group();
             let look = Look {
                 snapshot,
+                trial,
                 key,
                 result,
                 group: &group,
@@ -193,6 +209,8 @@ impl Explained {
 /// One group under a magnifying glass.
 struct Look<'a> {
     snapshot: &'a Snapshot,
+    /// Rules that are tried instead of the job's.
+    trial: Option<&'a [Rule]>,
     key: &'a GroupKey,
     result: &'a GroupResult,
     group: &'a TargetGroup,
@@ -230,6 +248,10 @@ impl Look<'_> {
         own.or_else(|| self.group.labels.get(ADDRESS))
     }
 
+    fn rules(&self) -> &[Rule] {
+        self.trial.unwrap_or(&self.snapshot.job.relabel_rules)
+    }
+
     fn explain(&self, row: usize, at: Option<usize>) -> ExplainedTarget {
         let own = self.group.targets.get(row).cloned().unwrap_or_default();
         let discovered = LabelSet::merge(&self.group.labels, &own);
@@ -238,7 +260,7 @@ impl Look<'_> {
         let transformed = at.map(|at| self.result.transformed(self.group, at).into_owned());
         let explanation = transformed.as_ref().map(|labels| {
             let own = (!is_edited).then_some(&own);
-            explain(labels, own, &job.defaults, &job.relabel_rules)
+            explain(labels, own, &job.defaults, self.rules())
         });
         let transformers = job.transformers.iter();
         let mut labels = found_by(&discovered, &own);
@@ -248,7 +270,7 @@ impl Look<'_> {
             }
             relabelled(&mut labels, explanation, transformed, &job.defaults);
         }
-        let rules = job.relabel_rules.iter();
+        let rules = self.rules().iter();
         let steps = explanation.iter().flat_map(|it| &it.steps);
         ExplainedTarget {
             mechanism: self.key.section.mechanism.to_string(),
@@ -284,7 +306,8 @@ impl Look<'_> {
             },
             Outcome::Active(target) => {
                 let final_labels = self.result.form().shown(&target.labels).collect();
-                if self.result.is_copy(at) {
+                // Which targets are copies under other rules is not known.
+                if self.trial.is_none() && self.result.is_copy(at) {
                     End::Copy { final_labels }
                 } else {
                     let scrape_url = target.scrape_url(&self.snapshot.job.defaults);

@@ -39,7 +39,10 @@ fn lists(directory: &Path) -> BTreeMap<String, Vec<String>> {
         if name.starts_with('.') {
             continue;
         }
-        let text = std::fs::read_to_string(entry.path()).unwrap();
+        let Ok(text) = std::fs::read_to_string(entry.path()) else {
+            // Removed since the folder was read.
+            continue;
+        };
         // Never half of a file, never an empty one.
         let list: Value = serde_json::from_str(&text).unwrap_or_else(|_| panic!("{name}: {text}"));
         let targets = list.as_array().unwrap().iter();

@@ -17,6 +17,7 @@ mod lists;
 mod mads;
 mod metrics;
 mod otel;
+mod pages;
 mod parts;
 mod reload;
 mod support;
