@@ -53,6 +53,7 @@ e2e: plugins ## Compare with a real Prometheus on a real kube-apiserver; SCRIPTS
 	@if [ -z "$(SCRIPTS)" ]; then \
 	    $(BIN)/periplus-e2e selftest --periplus $(BIN)/periplus --build tests/e2e/.build && \
 	    $(BIN)/periplus-e2e rbac --periplus $(BIN)/periplus --build tests/e2e/.build && \
+	    $(BIN)/periplus-e2e steps --periplus $(BIN)/periplus --build tests/e2e/.build && \
 	    $(BIN)/periplus-e2e fronts --periplus $(BIN)/periplus --build tests/e2e/.build; \
 	fi
 

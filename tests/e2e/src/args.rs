@@ -44,6 +44,17 @@ pub(crate) enum Command {
         #[arg(long, default_value_t = 5)]
         changes: usize,
     },
+    /// Compare the explanation of targets with Prometheus' own relabel steps
+    Steps {
+        #[command(flatten)]
+        common: Common,
+        /// Recorded rule lists, compressed
+        #[arg(long, default_value = "tests/conformance/goldens/relabel.jsonl.gz")]
+        cases: PathBuf,
+        /// Compare each nth of them
+        #[arg(long, default_value_t = 6)]
+        nth: usize,
+    },
     /// Prove that real OpenTelemetry collectors scrape every target once while they come and go
     Collectors {
         /// The binary of Periplus

@@ -34,6 +34,7 @@ pub mod selector;
 pub mod selftest;
 pub mod sides;
 pub mod steady;
+pub mod steps;
 
 /// Prints one line for the person who waits.
 pub fn say(line: &str) {

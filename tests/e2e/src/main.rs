@@ -14,7 +14,7 @@ use periplus_e2e::isolate::{self, Isolation};
 use periplus_e2e::proxy::Mischief;
 use periplus_e2e::runner::{self, Setup};
 use periplus_e2e::script::Script;
-use periplus_e2e::{collectors, fronts, generate, rbac, rehearse, say, selftest};
+use periplus_e2e::{collectors, fronts, generate, rbac, rehearse, say, selftest, steps};
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
@@ -126,6 +126,16 @@ async fn run(arguments: Arguments) -> anyhow::Result<bool> {
         Command::Fronts { common, changes } => {
             in_directory(&common, async |setup| {
                 fronts::run(&setup, changes).await?;
+                Ok(true)
+            })
+            .await
+        }
+        Command::Steps { common, cases, nth } => {
+            // Before the working directory is another.
+            let cases = cases.canonicalize();
+            let cases = cases.context("the recorded rule lists")?;
+            in_directory(&common, async |setup| {
+                steps::run(&setup, &cases, nth).await?;
                 Ok(true)
             })
             .await

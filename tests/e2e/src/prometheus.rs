@@ -88,6 +88,11 @@ impl Prometheus {
         Self::start_with(side, program, directory, port, config, &often).await
     }
 
+    /// Where it listens.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
     /// Starts a server with this configuration and further flags.
     pub async fn start_with(
         side: Side,

@@ -93,7 +93,10 @@ impl Target {
                 .flat_map(|(name, history)| self.rows(name, history));
             columns(out, 2, &rows.collect::<Vec<_>>())?;
         }
-        let rules = self.steps.iter().enumerate().map(|(at, step)| {
+        // Every rule after the one that dropped it drops it again.
+        let kept = self.steps.iter().take_while(|step| step.keep).count();
+        let rules = self.steps.iter().take(kept + 1).enumerate();
+        let rules = rules.map(|(at, step)| {
             let verdict = if step.keep { "" } else { "drops it" };
             [
                 format!("rule {at}"),

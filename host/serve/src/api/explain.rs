@@ -270,8 +270,6 @@ impl Look<'_> {
             }
             relabelled(&mut labels, explanation, transformed, &job.defaults);
         }
-        let rules = self.rules().iter();
-        let steps = explanation.iter().flat_map(|it| &it.steps);
         ExplainedTarget {
             mechanism: self.key.section.mechanism.to_string(),
             source: self.key.source.to_string(),
@@ -279,14 +277,7 @@ impl Look<'_> {
             discovered_labels: discovered,
             transformed_labels: transformed.filter(|_| is_edited),
             transformers: transformers.map(|it| it.plugin.clone()).collect(),
-            steps: rules
-                .zip(steps)
-                .map(|(rule, step)| RelabelStep {
-                    rule: rule.raw().clone(),
-                    output: step.output.clone(),
-                    keep: step.keep,
-                })
-                .collect(),
+            steps: relabel_steps(self.rules(), explanation.as_ref()),
             end: self.end(explanation.as_ref(), at),
             start: explanation.map(|explanation| explanation.start),
             labels,
@@ -319,6 +310,22 @@ impl Look<'_> {
             }
         }
     }
+}
+
+/// As upstream: of a target that is dropped nothing is shown, and every further rule drops it again.
+fn relabel_steps(rules: &[Rule], explanation: Option<&Explanation>) -> Vec<RelabelStep> {
+    let Some(explanation) = explanation else {
+        return Vec::new();
+    };
+    let steps = rules.iter().enumerate().map(|(index, rule)| {
+        let kept = explanation.steps.get(index).filter(|step| step.keep);
+        RelabelStep {
+            rule: rule.raw().clone(),
+            output: kept.map(|step| step.output.clone()).unwrap_or_default(),
+            keep: kept.is_some(),
+        }
+    });
+    steps.collect()
 }
 
 fn found_by(discovered: &LabelSet, own: &LabelSet) -> BTreeMap<String, Vec<Change>> {

@@ -43,8 +43,10 @@ fn rules(target: &ExplainedTarget, start: &LabelSet) -> Markup {
         0 => start,
         _ => &target.steps[index - 1].output,
     };
+    let kept = target.steps.iter().take_while(|step| step.keep).count();
     html! {
-        @for (index, step) in target.steps.iter().enumerate() {
+        // What comes after the rule that dropped it no longer matters.
+        @for (index, step) in target.steps.iter().enumerate().take(kept + 1) {
             @let changed = changed(&step.output, before(index));
             @let removed = removed(before(index), &step.output);
             li {
@@ -53,7 +55,7 @@ fn rules(target: &ExplainedTarget, start: &LabelSet) -> Markup {
                 @if !step.keep { " " (badge(Health::Bad, "drops the target")) }
                 @else if changed.is_empty() && removed.is_empty() { span.faint { " changes nothing" } }
                 @else { (labels(&changed, Some(before(index)))) }
-                @if !removed.is_empty() { p { "Removed: " (value(&removed.join(", "))) } }
+                @if step.keep && !removed.is_empty() { p { "Removed: " (value(&removed.join(", "))) } }
             }
         }
     }
