@@ -80,7 +80,11 @@ bench: plugins ## Measure what the design promises, as JSON and a table (needs R
 	cargo build --release --locked -p periplus -p periplus-kube-api -p periplus-bench
 	$(TARGET_DIR)/release/periplus-bench $(BENCH)
 
-.PHONY: bench-kubernetes bench-peers bench-page
+.PHONY: bench-pipeline bench-kubernetes bench-peers bench-page
+bench-pipeline: ## Measure rules and the pipeline of a job with 800,000 targets (needs Rust)
+	cargo build --release --locked -p periplus-bench
+	$(TARGET_DIR)/release/periplus-bench --only relabel,pipeline --targets 800000 --json target/bench-pipeline.json $(BENCH)
+
 bench-kubernetes: ## Measure Kubernetes discovery with 10,000 and 100,000 Pods, and 300 clusters (needs Rust)
 	cargo build --release --locked -p periplus -p periplus-bench
 	ulimit -n $$(ulimit -Hn); $(TARGET_DIR)/release/periplus-bench kubernetes $(BENCH)
