@@ -18,6 +18,7 @@
 
 mod bindings;
 mod cache;
+mod compiler;
 mod engine;
 mod error;
 mod files;
@@ -38,6 +39,7 @@ mod store;
 mod transformer;
 mod watch;
 
+pub use compiler::{ChildCompiler, Compiler, CompilerBounds, compile_as_child};
 pub use error::PluginError;
 pub use host::{PluginHost, PluginHostOptions};
 pub use manifest::{Manifest, Mechanism, TransformerManifest};
