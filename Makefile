@@ -62,6 +62,10 @@ e2e-otel: ## Real OpenTelemetry collectors that come and go before Periplus (nee
 	cargo build --locked $(PROGRAMS)
 	$(BIN)/periplus-e2e collectors --periplus $(BIN)/periplus --build tests/e2e/.build
 
+.PHONY: e2e-oci
+e2e-oci: plugins ## Plugins pushed to, pulled from and signed in a real registry (needs Rust, docker-registry)
+	cargo test --locked -p periplus --test registry -- --ignored
+
 faults: ## Every fault of an API server under churn; FAULT_SECONDS=300, SEED=1 (needs Rust)
 	cargo build --locked $(PROGRAMS)
 	$(BIN)/periplus-faults --seconds $(if $(FAULT_SECONDS),$(FAULT_SECONDS),300) --seed $(if $(SEED),$(SEED),1)

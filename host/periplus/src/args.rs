@@ -25,6 +25,9 @@ pub(crate) enum Command {
     /// Show what a configuration means.
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// Prepare and distribute plugins.
+    #[command(subcommand)]
+    Plugin(crate::plugin::PluginCommand),
     /// Prepare a Kubernetes cluster.
     #[command(subcommand)]
     Kubernetes(KubernetesCommand),

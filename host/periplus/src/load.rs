@@ -21,6 +21,7 @@ use crate::args::LoadArgs;
 pub(crate) fn plugin_options(args: &LoadArgs) -> PluginHostOptions {
     PluginHostOptions {
         cache_dir: Some(args.plugin_cache()),
+        compiler: crate::plugin::compiler(),
         watch: true,
     }
 }

@@ -15,6 +15,7 @@ mod load;
 mod logging;
 mod mechanisms;
 mod open_files;
+mod plugin;
 mod rbac;
 mod reload;
 mod run;
@@ -24,6 +25,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use crate::args::{CheckCommand, Cli, Command, ConfigCommand, KubernetesCommand};
+use crate::plugin::PluginCommand;
 
 /// Returns memory to the system soon after the burst of a first list, which glibc's does not.
 #[global_allocator]
@@ -31,6 +33,10 @@ static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
+    if let Command::Plugin(PluginCommand::CompileChild(args)) = &cli.command {
+        // Before threads and logs: its standard streams are its contract.
+        return plugin::compile_child(args);
+    }
     logging::init();
     // Fails only when a provider is there already, which is as good.
     let _ = rustls::crypto::ring::default_provider().install_default();
@@ -49,6 +55,7 @@ fn main() -> ExitCode {
         Command::Explain(args) => runtime.block_on(client::explain(args)),
         Command::Config(ConfigCommand::Explain(args)) => runtime.block_on(config::explain(args)),
         Command::Config(ConfigCommand::Scraper(args)) => runtime.block_on(config::scraper(args)),
+        Command::Plugin(command) => runtime.block_on(plugin::run(command)),
         Command::Kubernetes(KubernetesCommand::Rbac(args)) => rbac::rbac(&args),
     };
     // Blocking work that is still under way (a compilation, say) must not hold up the exit.

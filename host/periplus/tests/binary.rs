@@ -11,6 +11,8 @@ mod check_discovery;
 mod client;
 #[path = "binary/cluster.rs"]
 mod cluster;
+#[path = "binary/compile.rs"]
+mod compile;
 #[path = "binary/config.rs"]
 mod config;
 #[path = "binary/fronts.rs"]

@@ -1,41 +1,46 @@
 //! Compiled components on disk, so that a plugin compiles once per machine and version of the host.
 
+mod entry;
+mod evict;
 mod trusted;
 
 use std::fs;
-use std::hash::{Hash, Hasher};
-use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use sha2::{Digest as _, Sha256};
 use wasmtime::Engine;
 use wasmtime::component::Component;
 
+use crate::compiler::Compiler;
 use crate::error::PluginError;
-use crate::source::{VerifiedPlugin, hex};
+use crate::source::VerifiedPlugin;
 
-/// Length of the checksum in front of an entry.
-const CHECKSUM: usize = 32;
+use entry::Draft;
 
 /// A private directory of compiled components; without one, everything is compiled anew.
 ///
-/// An entry is the SHA-256 of its content, then its content. Its name is the digest of the plugin
-/// and a hash of everything of the engine that the code depends on, so that neither another
-/// plugin nor another version of the host is ever loaded from it.
-#[derive(Clone, Debug, Default)]
+/// An entry's name is the digest of the plugin, a hash of everything of the engine that the code
+/// depends on, and a checksum of the entry, so that neither another plugin's code nor that of
+/// another version of the host is ever loaded from it, nor a damaged one.
+#[derive(Clone, Debug)]
 pub(crate) struct CompileCache {
     directory: Option<PathBuf>,
+    compiler: Compiler,
+    /// Bytes that all entries may have together.
+    bound: u64,
 }
-
-/// Hashes the engine's compatibility into bytes that are equal on the next run.
-struct CompatibilityHasher(Sha256);
 
 // === impl CompileCache ===
 
 impl CompileCache {
     /// A cache in a directory, which is created for this user alone.
-    pub(crate) fn open(directory: Option<&Path>) -> io::Result<Self> {
+    pub(crate) fn open(
+        directory: Option<&Path>,
+        bound: u64,
+        compiler: Compiler,
+    ) -> io::Result<Self> {
         if let Some(directory) = directory {
             fs::DirBuilder::new()
                 .recursive(true)
@@ -46,161 +51,145 @@ impl CompileCache {
         }
         Ok(Self {
             directory: directory.map(Path::to_owned),
+            compiler,
+            bound,
         })
     }
 
-    /// The compiled component: from the cache, or compiled and put there. Takes as long as
-    /// compiling takes; not for a runtime's thread.
-    pub(crate) fn component(
+    /// The compiled component: mapped from the cache, or compiled and put there. Dropped before it
+    /// is done, it ends a compiler in another process.
+    pub(crate) async fn component(
+        &self,
+        engine: &Engine,
+        plugin: &Arc<VerifiedPlugin>,
+    ) -> Result<Component, PluginError> {
+        let found = {
+            let (cache, engine, plugin) = (self.clone(), engine.clone(), Arc::clone(plugin));
+            blocking(move || Ok(cache.load(&engine, &plugin.digest))).await?
+        };
+        if let Some(component) = found {
+            return Ok(component);
+        }
+        if let (Compiler::Child(compiler), Some(directory)) = (&self.compiler, &self.directory) {
+            let written = Draft::create(directory).and_then(|draft| Ok((draft.output()?, draft)));
+            match written {
+                Ok((output, draft)) => {
+                    compiler.compile(plugin, output).await?;
+                    return self.adopt(engine, plugin, draft).await;
+                }
+                // Better slow than not at all.
+                Err(error) => warn_unwritable(&error, directory),
+            }
+        }
+        let (cache, engine, plugin) = (self.clone(), engine.clone(), Arc::clone(plugin));
+        blocking(move || cache.compile_here(&engine, &plugin)).await
+    }
+
+    /// Whether the cache holds a plugin's code for this engine, as far as its name tells.
+    pub(crate) fn holds(&self, engine: &Engine, digest: &str) -> bool {
+        self.directory
+            .as_deref()
+            .is_some_and(|it| entry::find(it, &entry::key(engine, digest)).is_some())
+    }
+
+    /// Keeps what another process compiled, and maps it.
+    async fn adopt(
+        &self,
+        engine: &Engine,
+        plugin: &Arc<VerifiedPlugin>,
+        draft: Draft,
+    ) -> Result<Component, PluginError> {
+        let (cache, engine, plugin) = (self.clone(), engine.clone(), Arc::clone(plugin));
+        blocking(move || {
+            let kept = draft.keep(&entry::key(&engine, &plugin.digest));
+            let failed = |source: Box<dyn std::error::Error + Send + Sync>| PluginError::Host {
+                action: "keep a compiled plugin in the cache",
+                source,
+            };
+            kept.map_err(|e| failed(e.into()))?;
+            cache.evict(&engine, &plugin.digest);
+            cache
+                .load(&engine, &plugin.digest)
+                .ok_or_else(|| failed("it cannot be read again; see the log".into()))
+        })
+        .await
+    }
+
+    /// An entry that is whole; anything else is removed.
+    fn load(&self, engine: &Engine, digest: &str) -> Option<Component> {
+        let key = entry::key(engine, digest);
+        let path = entry::find(self.directory.as_ref()?, &key)?;
+        let loaded = entry::check(&path)
+            .map_err(|e| e.to_string())
+            .and_then(|()| trusted::map(engine, &path).map_err(|e| e.to_string()));
+        match loaded {
+            Ok(component) => {
+                entry::touch(&path);
+                Some(component)
+            }
+            Err(error) => {
+                tracing::warn!(path = %path.display(), error, "Discarded a damaged entry of the compile cache");
+                let _ = fs::remove_file(&path);
+                None
+            }
+        }
+    }
+
+    /// Compiles in this process; a cache that cannot be written to costs time alone.
+    fn compile_here(
         &self,
         engine: &Engine,
         plugin: &VerifiedPlugin,
     ) -> Result<Component, PluginError> {
-        let entry = self
-            .directory
-            .as_ref()
-            .map(|d| d.join(entry_name(engine, &plugin.digest)));
-        if let Some(component) = entry.as_deref().and_then(|path| load(engine, path)) {
+        let compiled = Component::from_binary(engine, &plugin.bytes);
+        let component = compiled.map_err(|e| PluginError::Compile {
+            path: plugin.path.clone(),
+            reason: e.root_cause().to_string(),
+        })?;
+        let Some(directory) = &self.directory else {
             return Ok(component);
-        }
-        let component =
-            Component::from_binary(engine, &plugin.bytes).map_err(|e| PluginError::Compile {
-                path: plugin.path.clone(),
-                reason: e.root_cause().to_string(),
-            })?;
-        if let Some(path) = entry
-            && let Err(error) = store(&component, &path)
-        {
-            tracing::warn!(%error, path = %path.display(), "Failed to write the compile cache");
+        };
+        let written = component
+            .serialize()
+            .map_err(io::Error::other)
+            .and_then(|code| {
+                let draft = Draft::create(directory)?;
+                draft.write(&code)?;
+                draft.keep(&entry::key(engine, &plugin.digest))
+            });
+        match written {
+            Ok(()) => self.evict(engine, &plugin.digest),
+            Err(error) => warn_unwritable(&error, directory),
         }
         Ok(component)
     }
-}
 
-/// An entry that is whole; anything else is removed and compiled again.
-fn load(engine: &Engine, path: &Path) -> Option<Component> {
-    let bytes = fs::read(path).ok()?;
-    let whole = bytes
-        .split_at_checked(CHECKSUM)
-        .filter(|(checksum, content)| Sha256::digest(content)[..] == **checksum);
-    match whole.map(|(_, content)| trusted::deserialize(engine, content)) {
-        Some(Ok(component)) => Some(component),
-        outcome => {
-            let error = outcome.and_then(Result::err).map(|e| e.to_string());
-            tracing::warn!(path = %path.display(), error, "Discarded a damaged entry of the compile cache");
-            let _ = fs::remove_file(path);
-            None
+    /// Makes room, sparing what was written just now.
+    fn evict(&self, engine: &Engine, digest: &str) {
+        let Some(directory) = &self.directory else {
+            return;
+        };
+        if let Err(error) = evict::evict(directory, self.bound, &entry::key(engine, digest)) {
+            tracing::warn!(%error, path = %directory.display(), "Failed to clean up the compile cache");
         }
     }
 }
 
-/// Writes beside and renames, so that a reader sees all or nothing.
-fn store(component: &Component, path: &Path) -> io::Result<()> {
-    let content = component.serialize().map_err(io::Error::other)?;
-    let beside = path.with_extension(format!(
-        "{}.{:x}",
-        std::process::id(),
-        rand::random::<u64>()
-    ));
-    let written = (|| {
-        let mut file = fs::OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(&beside)?;
-        file.write_all(&Sha256::digest(&content))?;
-        file.write_all(&content)?;
-        file.sync_all()?;
-        fs::rename(&beside, path)
-    })();
-    if written.is_err() {
-        let _ = fs::remove_file(&beside);
-    }
-    written
+fn warn_unwritable(error: &io::Error, directory: &Path) {
+    tracing::warn!(%error, path = %directory.display(), "Failed to write the compile cache");
 }
 
-fn entry_name(engine: &Engine, digest: &str) -> String {
-    let mut hasher = CompatibilityHasher(Sha256::new());
-    engine.precompile_compatibility_hash().hash(&mut hasher);
-    format!("{digest}-{}.cwasm", &hex(&hasher.0.finalize())[..16])
-}
-
-// === impl CompatibilityHasher ===
-
-impl Hasher for CompatibilityHasher {
-    fn write(&mut self, bytes: &[u8]) {
-        self.0.update(bytes);
-    }
-
-    /// Not used: the whole digest is.
-    fn finish(&self) -> u64 {
-        0
-    }
+/// Off the runtime's threads.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, PluginError> + Send + 'static,
+) -> Result<T, PluginError> {
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|e| {
+        Err(PluginError::Host {
+            action: "compile a plugin",
+            source: e.into(),
+        })
+    })
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn plugin() -> VerifiedPlugin {
-        let bytes = wat::parse_str("(component (core module (func (export \"f\"))))").unwrap();
-        let digest = hex(&Sha256::digest(&bytes));
-        VerifiedPlugin {
-            path: "x.wasm".into(),
-            bytes,
-            digest,
-        }
-    }
-
-    fn entries(directory: &Path) -> Vec<PathBuf> {
-        fs::read_dir(directory)
-            .unwrap()
-            .map(|e| e.unwrap().path())
-            .collect()
-    }
-
-    #[test]
-    fn an_entry_is_private_and_used_again() {
-        let home = tempfile::tempdir().unwrap();
-        let directory = home.path().join("a/b");
-        let cache = CompileCache::open(Some(&directory)).unwrap();
-        let engine = Engine::default();
-        cache.component(&engine, &plugin()).unwrap();
-        assert_eq!(
-            fs::metadata(&directory).unwrap().permissions().mode() & 0o777,
-            0o700
-        );
-        let path = entries(&directory).pop().unwrap();
-        let written = fs::metadata(&path).unwrap().modified().unwrap();
-        assert!(load(&engine, &path).is_some());
-        cache.component(&engine, &plugin()).unwrap();
-        assert_eq!(fs::metadata(&path).unwrap().modified().unwrap(), written);
-    }
-
-    #[test]
-    fn a_damaged_entry_is_built_anew() {
-        let home = tempfile::tempdir().unwrap();
-        let cache = CompileCache::open(Some(home.path())).unwrap();
-        let engine = Engine::default();
-        cache.component(&engine, &plugin()).unwrap();
-        let path = entries(home.path()).pop().unwrap();
-        let good = fs::read(&path).unwrap();
-        for damaged in [
-            &good[..good.len() / 2],
-            &[good.as_slice(), b"x"].concat(),
-            b"",
-            b"short",
-        ] {
-            fs::write(&path, damaged).unwrap();
-            assert!(load(&engine, &path).is_none());
-            cache.component(&engine, &plugin()).unwrap();
-            assert_eq!(fs::read(&path).unwrap().len(), good.len());
-        }
-    }
-
-    #[test]
-    fn without_a_directory_everything_is_compiled() {
-        let cache = CompileCache::open(None).unwrap();
-        cache.component(&Engine::default(), &plugin()).unwrap();
-    }
-}
+mod tests;

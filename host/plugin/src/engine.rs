@@ -27,13 +27,13 @@ pub(crate) struct Engines {
 impl Engines {
     /// Creates both, and the clock that ticks their epochs.
     pub(crate) fn new() -> Result<Self, PluginError> {
-        let engine = || {
-            Engine::new(&config()).map_err(|e| PluginError::Host {
+        let make = || {
+            engine().map_err(|e| PluginError::Host {
                 action: "create the WebAssembly engine",
                 source: e.into(),
             })
         };
-        let (providers, transformers) = (engine()?, engine()?);
+        let (providers, transformers) = (make()?, make()?);
         let clock = Clock::start(vec![providers.weak(), transformers.weak()]);
         let clock = clock.map_err(|e| PluginError::Host {
             action: "start the epoch thread",
@@ -45,6 +45,11 @@ impl Engines {
             clock,
         })
     }
+}
+
+/// An engine as both are, and as compilers need it.
+pub(crate) fn engine() -> wasmtime::Result<Engine> {
+    Engine::new(&config())
 }
 
 fn config() -> Config {

@@ -61,6 +61,14 @@ pub enum PluginError {
         /// Why.
         reason: String,
     },
+    /// The compiler ended without an answer.
+    #[error("failed to compile plugin `{}`: the compiler gave no answer: {reason}", path.display())]
+    Compiler {
+        /// The file.
+        path: PathBuf,
+        /// What ended it.
+        reason: String,
+    },
     /// `describe` failed.
     #[error("plugin `{}` failed to describe itself: {reason}", path.display())]
     Describe {
@@ -116,6 +124,9 @@ impl PluginError {
             Self::Incompatible { .. } => "build it against the contract in `wit/` of this version",
             Self::Describe { .. } => {
                 "if a limit was passed, raise it under `limits`; else it is the plugin's mistake"
+            }
+            Self::Compiler { .. } => {
+                "build it smaller, or compile it where there is more memory and time"
             }
             Self::Clash { .. } => "remove one of the two, or name them apart",
             Self::Compile { .. } | Self::Manifest { .. } | Self::Host { .. } => return None,

@@ -1,6 +1,7 @@
 //! From a file to something that can be instantiated: one generation of a plugin.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
@@ -56,20 +57,22 @@ impl Workshop {
         config: &PluginConfig,
         meters: &PluginMeters,
     ) -> Result<Arc<Generation>, PluginError> {
-        let (workshop, config) = (self.clone(), config.clone());
+        let config = config.clone();
         let path = config.source.clone();
         let task = tokio::task::spawn_blocking(move || {
             let plugin = source::read(&config.source, config.sha256.as_deref())?;
             let exports = inspect(&plugin.path, &plugin.bytes)?;
-            let linked = workshop.link(&plugin, exports)?;
-            Ok((config, plugin.digest, exports, linked))
+            Ok((config, Arc::new(plugin), exports))
         });
-        let (config, digest, exports, linked) = task.await.unwrap_or_else(|e| {
+        let (config, plugin, exports) = task.await.unwrap_or_else(|e| {
             Err(PluginError::Host {
                 action: "prepare a plugin",
                 source: e.into(),
             })
         })?;
+        let linked = self.link(&plugin, exports).await?;
+        let digest = plugin.digest.clone();
+        drop(plugin);
         let text = self
             .describe(&linked, &config, meters)
             .await
@@ -82,36 +85,61 @@ impl Workshop {
             .map_err(|problems| PluginError::Manifest { path, problems })
     }
 
-    fn link(&self, plugin: &VerifiedPlugin, exports: Exports) -> Result<LinkedPlugin, PluginError> {
+    /// Compiles a file into the cache; whether it was there already.
+    pub(crate) async fn compile(&self, file: &Path) -> Result<bool, PluginError> {
+        let path = file.to_owned();
+        let task = tokio::task::spawn_blocking(move || {
+            let plugin = source::read(&path, None)?;
+            inspect(&plugin.path, &plugin.bytes)?;
+            Ok(Arc::new(plugin))
+        });
+        let plugin = task.await.unwrap_or_else(|e| {
+            Err(PluginError::Host {
+                action: "read a plugin",
+                source: e.into(),
+            })
+        })?;
+        // One entry serves both engines.
+        let engine = &self.engines.providers;
+        let held = self.cache.holds(engine, &plugin.digest);
+        self.cache.component(engine, &plugin).await?;
+        Ok(held)
+    }
+
+    async fn link(
+        &self,
+        plugin: &Arc<VerifiedPlugin>,
+        exports: Exports,
+    ) -> Result<LinkedPlugin, PluginError> {
         let incompatible = |error: wasmtime::Error| PluginError::Incompatible {
             path: plugin.path.clone(),
             reason: format!("{error:#}"),
         };
-        let provider = exports
-            .provider
-            .then(|| {
-                let component = self.cache.component(&self.engines.providers, plugin)?;
-                functions::provider_linker(&self.engines.providers)
-                    .and_then(|linker| linker.instantiate_pre(&component))
-                    .and_then(provider::ProviderPluginPre::new)
-                    .map_err(incompatible)
-            })
-            .transpose()?;
-        let transformer = exports
-            .transformer
-            .then(|| {
-                let component = self.cache.component(&self.engines.transformers, plugin)?;
-                functions::transformer_linker(&self.engines.transformers)
-                    .and_then(|linker| linker.instantiate_pre(&component))
-                    .and_then(transformer::TransformerHostPre::new)
-                    .map_err(incompatible)
-            })
-            .transpose()?;
-        Ok(LinkedPlugin {
-            clock: Arc::clone(&self.engines.clock),
-            provider,
-            transformer,
-        })
+        let Engines {
+            providers,
+            transformers,
+            clock,
+        } = &self.engines;
+        let mut linked = LinkedPlugin {
+            clock: Arc::clone(clock),
+            provider: None,
+            transformer: None,
+        };
+        if exports.provider {
+            let component = self.cache.component(providers, plugin).await?;
+            let pre = functions::provider_linker(providers)
+                .and_then(|linker| linker.instantiate_pre(&component))
+                .and_then(provider::ProviderPluginPre::new);
+            linked.provider = Some(pre.map_err(incompatible)?);
+        }
+        if exports.transformer {
+            let component = self.cache.component(transformers, plugin).await?;
+            let pre = functions::transformer_linker(transformers)
+                .and_then(|linker| linker.instantiate_pre(&component))
+                .and_then(transformer::TransformerHostPre::new);
+            linked.transformer = Some(pre.map_err(incompatible)?);
+        }
+        Ok(linked)
     }
 
     /// Calls `describe` in a store of its own, with nothing granted.

@@ -12,10 +12,12 @@ use periplus_discovery::{Discoverer, PluginStatus, PluginStatuses, Transformer};
 use serde_json::Value;
 
 use crate::cache::CompileCache;
+use crate::compiler::Compiler;
 use crate::engine::Engines;
 use crate::error::{PluginError, list};
 use crate::generation::{Generation, Workshop};
 use crate::grants::Outside;
+use crate::limits::MAX_CACHE_BYTES;
 use crate::manifest::Manifest;
 use crate::metrics::PluginMetrics;
 use crate::plugin::{Plugin, failed_status};
@@ -29,6 +31,8 @@ use crate::watch;
 pub struct PluginHostOptions {
     /// Where compiled plugins are kept, for this user alone; without it, each start compiles.
     pub cache_dir: Option<PathBuf>,
+    /// Who compiles them.
+    pub compiler: Compiler,
     /// Whether changed files are picked up while running; off for a check of a configuration.
     pub watch: bool,
 }
@@ -78,11 +82,15 @@ struct Loaded {
 impl PluginHost {
     /// A host without plugins.
     pub fn new(options: PluginHostOptions) -> Result<Arc<Self>, PluginError> {
-        let cache =
-            CompileCache::open(options.cache_dir.as_deref()).map_err(|e| PluginError::Host {
-                action: "open the plugin cache",
-                source: e.into(),
-            })?;
+        let cache = CompileCache::open(
+            options.cache_dir.as_deref(),
+            MAX_CACHE_BYTES,
+            options.compiler,
+        )
+        .map_err(|e| PluginError::Host {
+            action: "open the plugin cache",
+            source: e.into(),
+        })?;
         Ok(Arc::new(Self {
             workshop: Workshop {
                 engines: Engines::new()?,
@@ -125,6 +133,11 @@ impl PluginHost {
             .collect();
         self.sets().staged = Some(Arc::new(set));
         outcomes
+    }
+
+    /// Compiles a file into the cache and returns whether it was there already. Runs nothing of it.
+    pub async fn compile(&self, file: &Path) -> Result<bool, PluginError> {
+        self.workshop.compile(file).await
     }
 
     /// What the operator can do about a plugin that [`load`](Self::load) reported as an error.

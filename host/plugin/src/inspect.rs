@@ -62,7 +62,7 @@ pub(crate) fn inspect(path: &Path, bytes: &[u8]) -> Result<Exports, PluginError>
 }
 
 /// Names of imports and exports of the outermost component.
-fn outer(bytes: &[u8]) -> Result<(Vec<String>, Vec<String>), String> {
+pub(crate) fn outer(bytes: &[u8]) -> Result<(Vec<String>, Vec<String>), String> {
     if bytes.is_empty() {
         return Err("the file is empty".into());
     }

@@ -18,6 +18,7 @@
 
 mod bindings;
 mod cache;
+mod compiler;
 mod engine;
 mod error;
 mod files;
@@ -32,14 +33,17 @@ mod metrics;
 mod names;
 mod plugin;
 mod provider;
+mod publish;
 mod schema;
 mod source;
 mod store;
 mod transformer;
 mod watch;
 
+pub use compiler::{ChildCompiler, Compiler, CompilerBounds, compile_as_child};
 pub use error::PluginError;
 pub use host::{PluginHost, PluginHostOptions};
 pub use manifest::{Manifest, Mechanism, TransformerManifest};
 pub use metrics::PluginMetrics;
+pub use publish::PluginFile;
 pub use schema::Problem;

@@ -6,6 +6,8 @@ use periplus_config::PluginLimits;
 
 /// Bytes of a `.wasm` file.
 pub(crate) const MAX_COMPONENT_BYTES: u64 = 64 << 20;
+/// Bytes of all compiled plugins in the cache: twenty of Python, or hundreds of Rust.
+pub(crate) const MAX_CACHE_BYTES: u64 = 2 << 30;
 /// Bytes of the manifest that `describe` returns.
 pub(crate) const MAX_MANIFEST_BYTES: usize = 1 << 20;
 /// Between two ticks of the clock by which guests are interrupted.

@@ -134,6 +134,7 @@ impl Plugins {
         let host = PluginHost::new(PluginHostOptions {
             cache_dir: Some(cache.into()),
             watch: false,
+            ..PluginHostOptions::default()
         })?;
         for (plugin, outcome) in host.load(&plugins_of(file)?).await {
             let name = plugin.source.display().to_string();

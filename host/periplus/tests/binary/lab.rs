@@ -99,6 +99,13 @@ impl Lab {
         Ended::of(within(command.output()).await.unwrap())
     }
 
+    /// A command that reads no configuration.
+    pub(crate) async fn say(&self, words: &[&str], options: &[&str]) -> Ended {
+        let mut command = command();
+        command.args(words).args(options);
+        Ended::of(within(command.output()).await.unwrap())
+    }
+
     /// A command that takes the configuration as its next argument, and then these options.
     pub(crate) async fn command(&self, words: &[&str], options: &[&str]) -> Ended {
         let mut command = command();

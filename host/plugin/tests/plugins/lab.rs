@@ -40,6 +40,7 @@ impl Lab {
         let options = PluginHostOptions {
             cache_dir: Some(cache()),
             watch: true,
+            ..PluginHostOptions::default()
         };
         Self {
             home,
