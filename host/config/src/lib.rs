@@ -50,7 +50,8 @@ pub use options::{LoadOptions, MechanismSet};
 pub use origin::JobOrigin;
 pub use places::Places;
 pub use plugin::{
-    Grants, HttpGrant, OnError, PluginConfig, PluginLimits, PluginSection, TransformerConfig,
+    Grants, HttpGrant, OnError, PluginConfig, PluginImage, PluginLimits, PluginSection, PullPolicy,
+    TransformerConfig,
 };
 pub use scrape_section::ScrapeSection;
 pub use scraper::{ScraperSection, hide_secrets, scrape_settings, scraper_section};

@@ -14,8 +14,11 @@ use crate::http_client::HttpClientConfig;
 pub struct PluginConfig {
     /// Its name in this configuration; the manifest's name unless written.
     pub name: Option<String>,
-    /// The component's file, joined with the configuration's directory.
+    /// The component's file, joined with the configuration's directory; of an image `oci:` and its
+    /// name, which is no path.
     pub source: PathBuf,
+    /// The image in a registry that holds it, unless it is a file.
+    pub image: Option<PluginImage>,
     /// What its bytes must hash to, 64 lower-case hexadecimal digits.
     pub sha256: Option<String>,
     /// What it may reach.
@@ -28,6 +31,33 @@ pub struct PluginConfig {
     /// Where it stands, such as `plugins[0]`.
     #[serde(skip)]
     pub key_path: String,
+}
+
+/// A plugin in a registry.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct PluginImage {
+    /// `REGISTRY/NAME:TAG`, `REGISTRY/NAME@sha256:...` or both, as written.
+    pub name: String,
+    /// When the registry is asked.
+    pub pull: PullPolicy,
+    /// Whether it is asked without TLS, although it is not on this machine.
+    pub plain_http: bool,
+    /// Files of public keys, joined with the configuration's directory; one of the keys must have
+    /// signed the image. None means that nobody must.
+    pub keys: Vec<PathBuf>,
+}
+
+/// When a registry is asked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PullPolicy {
+    /// At every start and reload, and from time to time.
+    Always,
+    /// When the store does not hold the image.
+    #[default]
+    IfNotPresent,
+    /// Not at all.
+    Never,
 }
 
 /// What a plugin may reach; nothing by default.

@@ -224,8 +224,28 @@ fn plugins_and_transformers_are_checked() {
             "1:11 plugins[0]: empty or null section in plugins",
         ),
         (
-            "plugins: [{source: 'oci:registry.example.com/a:1'}]",
-            "1:20 plugins[0].source: plugin source \"oci:registry.example.com/a:1\" is not supported",
+            "plugins: [{source: 'oci:a:1'}]",
+            "1:20 plugins[0].source: plugin source \"oci:a:1\" is not an image",
+        ),
+        (
+            "plugins: [{source: 'https://example.com/a.wasm'}]",
+            "1:20 plugins[0].source: plugin source \"https://example.com/a.wasm\" is not supported",
+        ),
+        (
+            "plugins: [{source: 'oci:r.example/a:1', pull: sometimes}]",
+            "1:47 plugins[0].pull: unknown pull policy \"sometimes\"",
+        ),
+        (
+            "plugins: [{source: 'oci:r.example/a:1', verify: {keys: []}}]",
+            "1:49 plugins[0].verify: no key to verify signatures with",
+        ),
+        (
+            "plugins: [{source: 'oci:r.example/a:1', verify: {}}]",
+            "1:49 plugins[0].verify: no key to verify signatures with",
+        ),
+        (
+            "plugins: [{source: a.wasm, verify: {keys: [a.pub]}}]",
+            "1:36 plugins[0].verify: \"verify\" is for plugins from registries",
         ),
         (
             "plugins: [{source: a.wasm, sha256: abc}]",

@@ -339,6 +339,13 @@ pub(crate) struct LoadArgs {
     /// Folder for compiled plugins; private to the user.
     #[arg(long, value_name = "DIR", env = "PERIPLUS_PLUGIN_CACHE")]
     pub(crate) plugin_cache: Option<PathBuf>,
+
+    /// How often registries are asked what tags mean, for plugins with `pull: always`.
+    #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = parse_duration)]
+    pub(crate) plugin_recheck: Duration,
+
+    #[command(flatten)]
+    pub(crate) store: crate::plugin::StoreArgs,
 }
 
 // === impl AdminListen ===

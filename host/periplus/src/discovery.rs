@@ -5,7 +5,7 @@ use std::sync::Arc;
 use anyhow::Context;
 use periplus_discovery::{DiscoveryMetrics, Manager, ManagerHandle, ManagerOptions, StateDir};
 use periplus_kubernetes::{KubernetesMechanism, KubernetesMetrics, KubernetesOptions};
-use periplus_plugin::PluginHost;
+use periplus_plugin::{PluginHost, PluginHostOptions};
 use prometheus_client::registry::Registry;
 
 use crate::args::RunArgs;
@@ -23,8 +23,11 @@ pub(crate) struct Discovery {
 pub(crate) fn discovery(args: &RunArgs, registry: &mut Registry) -> anyhow::Result<Discovery> {
     let metrics = DiscoveryMetrics::register(registry);
     let kubernetes = KubernetesMetrics::register(registry);
-    let plugins = PluginHost::new(load::plugin_options(&args.load))
-        .context("failed to prepare the plugin host")?;
+    let plugins = PluginHost::new(PluginHostOptions {
+        wait_for_images: true,
+        ..load::plugin_options(&args.load)
+    })
+    .context("failed to prepare the plugin host")?;
     plugins.metrics().register(registry);
     let mechanisms = AllMechanisms {
         metrics: metrics.clone(),

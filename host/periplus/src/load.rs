@@ -7,20 +7,28 @@
 use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, bail};
 use periplus_config::{
     Config, ConfigErrors, Diagnostic, Job, LoadOptions, Loaded, Places, SectionKind,
-    load_file_with, readable_plugins_of,
+    TransformerConfig, load_file_with, readable_plugins_of,
 };
+use periplus_core::ContentHash;
 use periplus_plugin::{PluginHost, PluginHostOptions};
 
 use crate::args::LoadArgs;
+
+/// The least time between two questions for what a tag means.
+const MIN_RECHECK: Duration = Duration::from_secs(1);
 
 /// What the plugin host needs to know of the command line.
 pub(crate) fn plugin_options(args: &LoadArgs) -> PluginHostOptions {
     PluginHostOptions {
         cache_dir: Some(args.plugin_cache()),
+        images: Some(args.store.options()),
+        wait_for_images: false,
+        recheck: Some(args.plugin_recheck.max(MIN_RECHECK)),
         compiler: crate::plugin::compiler(),
         watch: true,
     }
@@ -60,10 +68,10 @@ pub(crate) async fn load(
     args: &LoadArgs,
     host: &PluginHost,
 ) -> Result<Loaded, ConfigErrors> {
-    let mut errors = stage_plugins(file, host).await;
+    let (mut errors, some_awaited) = stage_plugins(file, host).await;
     // A plugin that did not load explains why nobody serves its mechanism, or has its name: said
     // once is enough.
-    let some_failed = !errors.is_empty();
+    let some_failed = !errors.is_empty() || some_awaited;
     let allow_missing = args.allow_missing || some_failed;
     let options = LoadOptions {
         mechanisms: host.mechanisms(),
@@ -77,7 +85,12 @@ pub(crate) async fn load(
             .collect()
     };
     match load_file_with(file, &options, by_plugins) {
-        Ok(loaded) if errors.is_empty() => return Ok(loaded),
+        Ok(mut loaded) if errors.is_empty() => {
+            if some_awaited {
+                withhold(&mut loaded, host);
+            }
+            return Ok(loaded);
+        }
         Ok(_) => {}
         Err(ConfigErrors(more)) => {
             let new: Vec<_> = more
@@ -103,11 +116,36 @@ pub(crate) fn find_job<'a>(loaded: &'a Loaded, name: &str) -> anyhow::Result<&'a
     )
 }
 
-/// Loads what `plugins:` lists, and says what is wrong with the list or with a plugin.
-async fn stage_plugins(file: &Path, host: &PluginHost) -> Vec<Diagnostic> {
+/// A job whose transformer is not here yet stays unknown: its targets without it would be others.
+fn withhold(loaded: &mut Loaded, host: &PluginHost) {
+    for job in &mut Arc::make_mut(&mut loaded.config).jobs {
+        let here = |it: &TransformerConfig| host.check_transformer(it).is_ok();
+        if job.transformers.iter().all(here) {
+            continue;
+        }
+        for section in &mut Arc::make_mut(job).sections {
+            section.kind = SectionKind::Missing;
+            // Another one, so that it is made anew when the plugin is here.
+            section.identity = ContentHash::of(format!("awaited {}", section.identity).as_bytes());
+        }
+    }
+}
+
+/// Loads what `plugins:` lists, and says what is wrong with the list or with a plugin, and whether
+/// one of them is waited for.
+async fn stage_plugins(file: &Path, host: &PluginHost) -> (Vec<Diagnostic>, bool) {
     let (list, mut errors) = readable_plugins_of(file);
+    let mut some_awaited = false;
     for (config, outcome) in host.load(&list).await {
-        if let Err(message) = outcome {
+        if let Err(reason) = &outcome
+            && host.is_awaited(&config)
+        {
+            some_awaited = true;
+            tracing::warn!(
+                reason,
+                "Waiting for a plugin; jobs that need it are not served yet"
+            );
+        } else if let Err(message) = outcome {
             errors.push(Diagnostic {
                 file: file.to_path_buf(),
                 line: config.line,
@@ -118,7 +156,7 @@ async fn stage_plugins(file: &Path, host: &PluginHost) -> Vec<Diagnostic> {
             });
         }
     }
-    errors
+    (errors, some_awaited)
 }
 
 /// What only the plugins can check: a job's sections and the configurations of its transformers.

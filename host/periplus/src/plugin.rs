@@ -7,6 +7,7 @@ mod store;
 use clap::Subcommand;
 
 pub(crate) use compile::{compile_child, compiler};
+pub(crate) use store::StoreArgs;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum PluginCommand {

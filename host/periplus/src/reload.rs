@@ -78,6 +78,8 @@ impl Reloader {
             let answer = tokio::select! {
                 () = stop.cancelled() => return Ok(()),
                 _ = hangup.recv() => None,
+                // A plugin that was waited for can be had.
+                () = self.plugins.arrived() => None,
                 request = requests.recv() => match request {
                     Some(request) => Some(request.answer),
                     None => return Ok(()),

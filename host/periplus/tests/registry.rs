@@ -4,5 +4,10 @@
 
 #[path = "registry/distribution.rs"]
 mod distribution;
+#[path = "registry/host.rs"]
+mod host;
 #[path = "registry/lab.rs"]
 mod lab;
+#[path = "binary/running.rs"]
+#[allow(dead_code, reason = "the tests of the binary use the rest of it")]
+mod running;

@@ -37,6 +37,15 @@ pub enum PluginError {
         /// As read.
         found: String,
     },
+    /// An image that cannot be had, or not be trusted.
+    #[error("plugin `{}` cannot be had", path.display())]
+    Image {
+        /// `oci:` and the image.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: periplus_oci::ImageError,
+    },
     /// The bytes are no WebAssembly component.
     #[error("plugin `{}` is not a WebAssembly component: {reason}", path.display())]
     NotAComponent {
@@ -107,9 +116,15 @@ pub enum PluginError {
 // === impl PluginError ===
 
 impl PluginError {
+    /// Whether another attempt may help: a registry that cannot be reached, above all.
+    pub(crate) fn is_temporary(&self) -> bool {
+        matches!(self, Self::Image { source, .. } if source.is_temporary())
+    }
+
     /// What the operator can do about it.
     pub(crate) fn hint(&self) -> Option<&'static str> {
         Some(match self {
+            Self::Image { source, .. } => return source.hint(),
             Self::Read { source, .. } if source.kind() == std::io::ErrorKind::NotFound => {
                 "build it, or correct `source`; a relative path begins at the configuration's folder"
             }

@@ -13,6 +13,7 @@ use crate::cache::CompileCache;
 use crate::engine::{Clock, Engines};
 use crate::error::{CallError, LimitPassed, PluginError};
 use crate::functions;
+use crate::image::ImageSource;
 use crate::inspect::{Exports, inspect};
 use crate::limits::{Limits, MAX_MANIFEST_BYTES};
 use crate::manifest::Manifest;
@@ -26,6 +27,7 @@ use crate::store::{GuestLog, GuestState, Kind, Meter, new_store};
 pub(crate) struct Workshop {
     pub(crate) engines: Engines,
     pub(crate) cache: CompileCache,
+    pub(crate) images: ImageSource,
 }
 
 /// A plugin as one file and one entry of `plugins:` make it: compiled, linked and described.
@@ -59,12 +61,12 @@ impl Workshop {
     ) -> Result<Arc<Generation>, PluginError> {
         let config = config.clone();
         let path = config.source.clone();
+        let plugin = self.images.read(&config).await?;
         let task = tokio::task::spawn_blocking(move || {
-            let plugin = source::read(&config.source, config.sha256.as_deref())?;
             let exports = inspect(&plugin.path, &plugin.bytes)?;
-            Ok((config, Arc::new(plugin), exports))
+            Ok((Arc::new(plugin), exports))
         });
-        let (config, plugin, exports) = task.await.unwrap_or_else(|e| {
+        let (plugin, exports) = task.await.unwrap_or_else(|e| {
             Err(PluginError::Host {
                 action: "prepare a plugin",
                 source: e.into(),

@@ -3,12 +3,14 @@
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
 
 use periplus_config::{
     MechanismSet, PluginConfig, PluginSection, Section, SectionKind, TransformerConfig,
 };
 use periplus_core::ContentHash;
 use periplus_discovery::{Discoverer, PluginStatus, PluginStatuses, Transformer};
+use periplus_oci::ImageOptions;
 use serde_json::Value;
 
 use crate::cache::CompileCache;
@@ -17,6 +19,7 @@ use crate::engine::Engines;
 use crate::error::{PluginError, list};
 use crate::generation::{Generation, Workshop};
 use crate::grants::Outside;
+use crate::image::{self, ImageSource, Waiting};
 use crate::limits::MAX_CACHE_BYTES;
 use crate::manifest::Manifest;
 use crate::metrics::PluginMetrics;
@@ -31,6 +34,14 @@ use crate::watch;
 pub struct PluginHostOptions {
     /// Where compiled plugins are kept, for this user alone; without it, each start compiles.
     pub cache_dir: Option<PathBuf>,
+    /// Where plugins from registries are kept, and how registries are asked; without it, there are
+    /// none.
+    pub images: Option<ImageOptions>,
+    /// Whether a plugin whose registry cannot be reached is waited for in the background, or is an
+    /// error.
+    pub wait_for_images: bool,
+    /// How often a registry is asked for what a tag means (`pull: always`); five minutes unless set.
+    pub recheck: Option<Duration>,
     /// Who compiles them.
     pub compiler: Compiler,
     /// Whether changed files are picked up while running; off for a check of a configuration.
@@ -46,6 +57,8 @@ pub struct PluginHost {
     workshop: Workshop,
     metrics: PluginMetrics,
     watch: bool,
+    /// For images, if this host waits for any.
+    waiting: Option<Waiting>,
     sets: Mutex<Sets>,
     transformers: Mutex<HashMap<(String, ContentHash), Weak<PluginTransformer>>>,
 }
@@ -95,9 +108,11 @@ impl PluginHost {
             workshop: Workshop {
                 engines: Engines::new()?,
                 cache,
+                images: ImageSource::new(options.images, options.recheck),
             },
             metrics: PluginMetrics::new(),
             watch: options.watch,
+            waiting: options.wait_for_images.then(Waiting::default),
             sets: Mutex::default(),
             transformers: Mutex::default(),
         }))
@@ -118,7 +133,11 @@ impl PluginHost {
         let mut set = PluginSet::default();
         for config in plugins {
             let loaded = self.load_one(config, &before).await;
+            self.note_waiting(config, &loaded, &before);
             set.add(config.clone(), loaded);
+        }
+        if let Some(waiting) = &self.waiting {
+            waiting.retain(plugins);
         }
         let outcomes = set
             .entries
@@ -138,6 +157,22 @@ impl PluginHost {
     /// Compiles a file into the cache and returns whether it was there already. Runs nothing of it.
     pub async fn compile(&self, file: &Path) -> Result<bool, PluginError> {
         self.workshop.compile(file).await
+    }
+
+    /// Whether a plugin that [`load`](Self::load) reported as an error is tried again in the
+    /// background: its registry could not be reached, and it never ran here.
+    pub fn is_awaited(&self, plugin: &PluginConfig) -> bool {
+        let waiting = self.waiting.as_ref();
+        waiting.is_some_and(|it| it.holds(plugin))
+    }
+
+    /// Ends when a plugin that was waited for can be had, so that the configuration should be loaded
+    /// again.
+    pub async fn arrived(&self) {
+        match &self.waiting {
+            Some(waiting) => waiting.arrived().await,
+            None => std::future::pending().await,
+        }
     }
 
     /// What the operator can do about a plugin that [`load`](Self::load) reported as an error.
@@ -289,9 +324,14 @@ impl PluginHost {
             });
         };
         let plugin = Arc::clone(&known.plugin);
+        if config.image.is_some() && config.image == plugin.newest().config.image {
+            // Whatever its registry says: what runs goes on.
+            image::look(&plugin).await;
+        }
         let newest = plugin.newest();
         // Lines and key paths move with every edit of the file.
         let same = newest.config.sha256 == config.sha256
+            && newest.config.image == config.image
             && newest.config.allow == config.allow
             && newest.config.limits == config.limits;
         if same {
@@ -302,6 +342,26 @@ impl PluginHost {
         }
         let generation = self.workshop.prepare(config, &plugin.meters).await?;
         Ok(Loaded { plugin, generation })
+    }
+
+    /// At a start there is nothing that could run on, so a plugin that never ran is waited for. On
+    /// a reload the configuration of before runs on instead.
+    fn note_waiting(
+        &self,
+        config: &PluginConfig,
+        loaded: &Result<Loaded, PluginError>,
+        before: &PluginSet,
+    ) {
+        let Some(waiting) = &self.waiting else {
+            return;
+        };
+        let failed = loaded.as_ref().err().is_some_and(PluginError::is_temporary);
+        let first = before.entries.is_empty() || waiting.holds(config);
+        if failed && first {
+            waiting.begin(config, &self.workshop.images);
+        } else {
+            waiting.end(config);
+        }
     }
 
     fn sets(&self) -> std::sync::MutexGuard<'_, Sets> {
@@ -403,6 +463,9 @@ impl PluginSet {
 /// For metrics, before the manifest is known.
 fn display_name(config: &PluginConfig) -> String {
     let stem = || {
+        if let Some(image) = &config.image {
+            return Some(image::short_name(&image.name).to_owned());
+        }
         Path::new(&config.source)
             .file_stem()
             .map(|s| s.to_string_lossy().into_owned())

@@ -26,6 +26,7 @@ mod functions;
 mod generation;
 mod grants;
 mod host;
+mod image;
 mod inspect;
 mod limits;
 mod manifest;

@@ -207,7 +207,12 @@ pub(crate) fn failed_status(config: &PluginConfig, error: &PluginError) -> Plugi
             .clone()
             .unwrap_or_else(|| config.source.display().to_string()),
         source: config.source.display().to_string(),
-        state: "quarantined".to_owned(),
+        state: if error.is_temporary() {
+            "backoff"
+        } else {
+            "quarantined"
+        }
+        .to_owned(),
         reason: Some(chain(error)),
         last_error: Some(chain(error)),
         ..PluginStatus::default()

@@ -9,7 +9,7 @@
 //!
 //! Targets are never withdrawn because a plugin failed: only a good update changes what is known.
 
-mod backoff;
+pub(crate) mod backoff;
 mod instance;
 mod trial;
 mod update;

@@ -70,19 +70,11 @@ async fn take(plugin: &Plugin, source: &Path, known: &mut Option<Stamp>) {
     }
 }
 
-async fn reload(plugin: &Plugin) -> Result<(), PluginError> {
+/// Loads what the file or the image holds now, unless it is what was loaded last.
+pub(crate) async fn reload(plugin: &Plugin) -> Result<(), PluginError> {
     let newest = plugin.newest();
     let config = newest.config.clone();
-    let (path, pinned) = (config.source.clone(), config.sha256.clone());
-    let read = tokio::task::spawn_blocking(move || {
-        crate::source::read(&path, pinned.as_deref()).map(|plugin| plugin.digest)
-    });
-    let digest = read.await.unwrap_or_else(|e| {
-        Err(PluginError::Host {
-            action: "read a plugin",
-            source: e.into(),
-        })
-    })?;
+    let digest = plugin.workshop.images.read(&config).await?.digest;
     if digest == newest.digest {
         plugin.file_restored(&newest);
         return Ok(());
@@ -143,5 +135,9 @@ fn watch(source: &Path, events: mpsc::Sender<()>) -> Option<RecommendedWatcher> 
 
 /// Follows in the background.
 pub(crate) fn spawn(plugin: &Arc<Plugin>) {
-    tokio::spawn(follow(Arc::downgrade(plugin)));
+    if plugin.newest().config.image.is_some() {
+        tokio::spawn(crate::image::follow(Arc::downgrade(plugin)));
+    } else {
+        tokio::spawn(follow(Arc::downgrade(plugin)));
+    }
 }

@@ -1,7 +1,8 @@
 //! `plugins:`.
 
+mod source;
+
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use super::{Context, duration, path, quoted, units};
@@ -42,45 +43,29 @@ fn read_plugin(value: &Value<'_>, context: &Context<'_>) -> Option<PluginConfig>
     let limits = fields
         .read("limits", |value| read_limits(&value))
         .unwrap_or_default();
+    let image_keys = source::read_image_keys(&mut fields, context);
     let source = match source {
-        Some(value) => read_source(&value, context),
+        Some(value) => source::read(&value, image_keys, context),
         None => {
-            fields
-                .place(&[])
-                .error_with("plugin has no source", "add `source: file:PATH`");
+            fields.place(&[]).error_with(
+                "plugin has no source",
+                "add `source: file:PATH`, or `source: oci:IMAGE`",
+            );
             None
         }
     };
     fields.finish();
+    let (source, image) = source?;
     Some(PluginConfig {
         name: (!name.is_empty()).then_some(name),
-        source: source?,
+        source,
+        image,
         sha256,
         allow,
         limits,
         line: value.mark().line,
         key_path: value.path.clone(),
     })
-}
-
-fn read_source(value: &Value<'_>, context: &Context<'_>) -> Option<PathBuf> {
-    let text = value.string()?;
-    let path = text.strip_prefix("file:").unwrap_or(&text);
-    if path.is_empty() {
-        value.error_with("plugin source is empty", "write `source: file:PATH`");
-        return None;
-    }
-    if let Some((scheme, _)) = path.split_once(':')
-        && scheme.len() > 1
-        && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric())
-    {
-        value.error_with(
-            format!("plugin source {} is not supported", quoted(&text)),
-            "plugins are loaded from files: `source: file:PATH`",
-        );
-        return None;
-    }
-    Some(path::join(context.directory, path))
 }
 
 fn read_sha256(value: &Value<'_>) -> Option<String> {

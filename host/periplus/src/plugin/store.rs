@@ -23,13 +23,18 @@ impl StoreArgs {
     /// Opens the folder as given, else one in the user's data folder: it is no cache, since what
     /// is in it may be all that a machine without a network has.
     pub(crate) fn open(&self) -> Result<Images, ImageError> {
-        Images::open(ImageOptions {
+        Images::open(self.options())
+    }
+
+    /// The same, for a host that opens it when it needs it.
+    pub(crate) fn options(&self) -> ImageOptions {
+        ImageOptions {
             store: self.plugin_store.clone().unwrap_or_else(default_folder),
             credentials: match &self.registry_auth_file {
                 Some(file) => Credentials::in_file(file.clone()),
                 None => Credentials::of_user(),
             },
-        })
+        }
     }
 }
 

@@ -177,7 +177,7 @@ scrape_configs:
 async fn a_wrong_entry_of_plugins_hides_no_other_error_and_makes_none() {
     let lab = Lab::new(
         "plugins:
-  - source: oci:registry.example.com/x
+  - source: https://example.com/x
   - source: file:missing.wasm
   - source: file:hostile.wasm
     limits: {memory: much}
@@ -195,8 +195,8 @@ scrape_configs:
     assert_eq!(checked.code, Some(1));
     assert_eq!(
         checked.shown(&lab),
-        "DIR/prometheus.yml:2:13: plugins[0].source: plugin source \"oci:registry.example.com/x\" is not supported
-  hint: plugins are loaded from files: `source: file:PATH`
+        "DIR/prometheus.yml:2:13: plugins[0].source: plugin source \"https://example.com/x\" is not supported
+  hint: write `source: file:PATH` or `source: oci:REGISTRY/NAME:TAG`
 DIR/prometheus.yml:3:1: plugins[1]: failed to read plugin `DIR/missing.wasm`: No such file or directory (os error 2)
   hint: build it, or correct `source`; a relative path begins at the configuration's folder
 DIR/prometheus.yml:5:22: plugins[2].limits.memory: units: invalid much

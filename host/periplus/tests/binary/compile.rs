@@ -25,7 +25,7 @@ fn host(lab: &Lab, bounds: CompilerBounds) -> std::sync::Arc<PluginHost> {
     PluginHost::new(PluginHostOptions {
         cache_dir: Some(lab.path("cache")),
         compiler: Compiler::Child(ChildCompiler::new(program, arguments, bounds)),
-        watch: false,
+        ..PluginHostOptions::default()
     })
     .unwrap()
 }

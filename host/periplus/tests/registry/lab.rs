@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
 use rcgen::{KeyPair, PKCS_ECDSA_P256_SHA256};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -34,6 +34,8 @@ pub(crate) struct Proxy {
     pub(crate) address: String,
     /// Answers longer than a few kilobytes that are still to be cut.
     pub(crate) cuts: Arc<AtomicI64>,
+    /// Whether connections are closed at once, as if the registry were down.
+    pub(crate) down: Arc<AtomicBool>,
 }
 
 // === impl Lab ===
@@ -183,13 +185,22 @@ impl Proxy {
         let address = listener.local_addr().unwrap().to_string();
         let cuts = Arc::new(AtomicI64::new(0));
         let (behind, remaining) = (lab.address.clone(), Arc::clone(&cuts));
+        let down = Arc::new(AtomicBool::new(false));
+        let is_down = Arc::clone(&down);
         tokio::spawn(async move {
             while let Ok((front, _)) = listener.accept().await {
+                if is_down.load(Ordering::Relaxed) {
+                    continue;
+                }
                 let back = TcpStream::connect(&behind).await.unwrap();
                 tokio::spawn(pass(front, back, Arc::clone(&remaining)));
             }
         });
-        Self { address, cuts }
+        Self {
+            address,
+            cuts,
+            down,
+        }
     }
 }
 

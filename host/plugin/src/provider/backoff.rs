@@ -7,7 +7,7 @@ use crate::limits::{MAX_BACKOFF, MIN_INTERVAL};
 /// Doubles from a second to a minute, each pause drawn from its upper half, so that instances that
 /// failed together do not come back together. It never gives up.
 #[derive(Debug, Default)]
-pub(super) struct Backoff {
+pub(crate) struct Backoff {
     failures: u32,
 }
 
@@ -15,7 +15,7 @@ pub(super) struct Backoff {
 
 impl Backoff {
     /// The next pause.
-    pub(super) fn next(&mut self) -> Duration {
+    pub(crate) fn next(&mut self) -> Duration {
         let full = MIN_INTERVAL
             .saturating_mul(1 << self.failures.min(10))
             .min(MAX_BACKOFF);
@@ -24,7 +24,7 @@ impl Backoff {
     }
 
     /// Something worked.
-    pub(super) fn reset(&mut self) {
+    pub(crate) fn reset(&mut self) {
         self.failures = 0;
     }
 }

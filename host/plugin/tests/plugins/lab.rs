@@ -168,6 +168,7 @@ pub(crate) fn entry(source: &Path) -> PluginConfig {
     PluginConfig {
         name: None,
         source: source.to_owned(),
+        image: None,
         sha256: None,
         allow: Grants::default(),
         limits: PluginLimits::default(),
