@@ -8,7 +8,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
-use flate2::read::GzDecoder;
+use flate2::read::MultiGzDecoder;
 use reqwest::{Client, Url};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -145,7 +145,7 @@ pub async fn run(setup: &Setup, cases: &Path, nth: usize) -> anyhow::Result<()> 
 fn read(path: &Path) -> anyhow::Result<Vec<Case>> {
     let packed = std::fs::read(path).with_context(|| format!("reading {}", path.display()))?;
     let mut text = String::new();
-    GzDecoder::new(&packed[..]).read_to_string(&mut text)?;
+    MultiGzDecoder::new(&packed[..]).read_to_string(&mut text)?;
     let cases = text.lines().map(serde_json::from_str);
     Ok(cases.collect::<Result<_, _>>()?)
 }
