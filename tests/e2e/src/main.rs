@@ -61,6 +61,25 @@ fn print_script(role: &str, seed: u64, changes: usize) -> ExitCode {
     }
 }
 
+async fn run_fronts(common: &Common, changes: usize) -> anyhow::Result<bool> {
+    in_directory(common, async |setup| {
+        fronts::run(&setup, changes).await?;
+        Ok(true)
+    })
+    .await
+}
+
+async fn run_steps(common: &Common, cases: &Path, nth: usize) -> anyhow::Result<bool> {
+    // Before the working directory is another.
+    let cases = cases.canonicalize();
+    let cases = cases.context("the recorded rule lists")?;
+    in_directory(common, async |setup| {
+        steps::run(&setup, &cases, nth).await?;
+        Ok(true)
+    })
+    .await
+}
+
 async fn run(arguments: Arguments) -> anyhow::Result<bool> {
     // Fails only if somebody else has installed one, which serves as well.
     let _ = rustls::crypto::ring::default_provider().install_default();
@@ -123,23 +142,8 @@ async fn run(arguments: Arguments) -> anyhow::Result<bool> {
             build,
             keep,
         } => run_collectors(&periplus, &build, keep).await,
-        Command::Fronts { common, changes } => {
-            in_directory(&common, async |setup| {
-                fronts::run(&setup, changes).await?;
-                Ok(true)
-            })
-            .await
-        }
-        Command::Steps { common, cases, nth } => {
-            // Before the working directory is another.
-            let cases = cases.canonicalize();
-            let cases = cases.context("the recorded rule lists")?;
-            in_directory(&common, async |setup| {
-                steps::run(&setup, &cases, nth).await?;
-                Ok(true)
-            })
-            .await
-        }
+        Command::Fronts { common, changes } => run_fronts(&common, changes).await,
+        Command::Steps { common, cases, nth } => run_steps(&common, &cases, nth).await,
         Command::Selftest { common } => {
             in_directory(&common, async |setup| {
                 let failed = selftest::run_all(&setup, common.parallel).await?;
