@@ -52,7 +52,10 @@ async fn a_target_that_is_not_served_says_why() {
     assert_eq!(dropped["outcome"], "droppedByRule");
     assert_eq!(dropped["rule"], 0);
     let keeps = dropped["steps"].as_array().unwrap().iter();
-    assert_eq!(keeps.map(|step| &step["keep"]).collect::<Vec<_>>(), [false]);
+    assert_eq!(
+        keeps.map(|step| &step["keep"]).collect::<Vec<_>>(),
+        [false, false, false]
+    );
     let invalid = &explain(&host, "bad/address").await["targets"][0];
     assert_eq!(invalid["outcome"], "invalid");
     assert_eq!(invalid["reason"], "\"bad/address\" is not a valid hostname");
