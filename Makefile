@@ -66,6 +66,13 @@ e2e-otel: ## Real OpenTelemetry collectors that come and go before Periplus (nee
 e2e-oci: plugins ## Plugins pushed to, pulled from and signed in a real registry (needs Rust, docker-registry)
 	cargo test --locked -p periplus --test registry -- --ignored
 
+AXE := $(TARGET_DIR)/axe
+.PHONY: e2e-pages
+e2e-pages: ## The pages in a real Chromium, with pictures in target/pictures (needs Rust, Node, chromium, chromium-driver)
+	@[ -e $(AXE)/node_modules/axe-core/axe.min.js ] || npm install --silent --no-save --no-fund --no-audit --prefix $(AXE) axe-core@4.11.0
+	PERIPLUS_AXE=$(abspath $(AXE))/node_modules/axe-core/axe.min.js PERIPLUS_PICTURES=$(CURDIR)/target/pictures \
+	    cargo test --locked -p periplus --test pages -- --ignored --test-threads 1
+
 faults: ## Every fault of an API server under churn; FAULT_SECONDS=300, SEED=1 (needs Rust)
 	cargo build --locked $(PROGRAMS)
 	$(BIN)/periplus-faults --seconds $(if $(FAULT_SECONDS),$(FAULT_SECONDS),300) --seed $(if $(SEED),$(SEED),1)

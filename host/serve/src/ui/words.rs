@@ -98,7 +98,7 @@ pub(super) fn labels(labels: &LabelSet, before: Option<&LabelSet>) -> Markup {
                     _ => (None, ""),
                 };
                 div class=[class] {
-                    dt { (value(name)) }
+                    dt { (value(name)) "=" }
                     dd { (value(text)) @if class.is_some() { span.sr { (said) } } }
                 }
             }
