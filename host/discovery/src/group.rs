@@ -207,6 +207,23 @@ impl GroupResult {
         copies.is_some_and(|copies| copies.get(index).copied().unwrap_or(false))
     }
 
+    /// Every target: the row that it was found in, and its place among the results, unless a
+    /// transformer dropped it. Those with results come first, in their order.
+    pub fn places(&self) -> impl Iterator<Item = (usize, Option<usize>)> + use<> {
+        let mut places = Vec::with_capacity(self.targets.len());
+        let mut has_result = vec![false; self.discovered.len()];
+        for (at, target) in self.targets.iter().enumerate() {
+            let row = target.row as usize;
+            places.push((row, Some(at)));
+            if let Some(has) = has_result.get_mut(row) {
+                *has = true;
+            }
+        }
+        let without = has_result.iter().enumerate().filter(|(_, has)| !**has);
+        places.extend(without.map(|(row, _)| (row, None)));
+        places.into_iter()
+    }
+
     /// Whether any target is a copy.
     pub(crate) fn has_any_copy(&self) -> bool {
         self.copies.is_some()

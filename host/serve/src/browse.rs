@@ -100,24 +100,12 @@ fn in_order(pools: &[Pool], query: &Query) -> Page {
     page
 }
 
-/// Every target of a group: those with results in their order, then those that have none.
 fn spots<'a>(
     job: &'a str,
     key: &'a GroupKey,
     result: &'a GroupResult,
 ) -> impl Iterator<Item = Spot<'a>> {
-    let mut places: Vec<(usize, Option<usize>)> = Vec::with_capacity(result.targets.len());
-    let mut has_result = vec![false; result.discovered().len()];
-    for (at, target) in result.targets.iter().enumerate() {
-        let row = target.row as usize;
-        places.push((row, Some(at)));
-        if let Some(has) = has_result.get_mut(row) {
-            *has = true;
-        }
-    }
-    let without = has_result.iter().enumerate().filter(|(_, has)| !**has);
-    places.extend(without.map(|(row, _)| (row, None)));
-    places.into_iter().map(move |(row, at)| Spot {
+    result.places().map(move |(row, at)| Spot {
         job,
         key,
         result,

@@ -192,8 +192,8 @@ impl Explained {
                 result,
                 group: &group,
             };
-            let found = look
-                .targets()
+            let found = result
+                .places()
                 .filter(|(row, at)| look.is(target, *row, *at));
             for (row, at) in found {
                 explained.total += 1;
@@ -219,19 +219,6 @@ struct Look<'a> {
 // === impl Look ===
 
 impl Look<'_> {
-    /// Every target: the row that it was found in and its place after the transformers, if it has one.
-    fn targets(&self) -> impl Iterator<Item = (usize, Option<usize>)> {
-        let results = self.result.targets.iter().enumerate();
-        let with_result: Vec<_> = results
-            .map(|(at, it)| (it.row as usize, Some(at)))
-            .collect();
-        let known: BTreeSet<usize> = with_result.iter().map(|(row, _)| *row).collect();
-        let without = (0..self.group.targets.len()).filter(move |row| !known.contains(row));
-        with_result
-            .into_iter()
-            .chain(without.map(|row| (row, None)))
-    }
-
     fn is(&self, target: &str, row: usize, at: Option<usize>) -> bool {
         let outcome = at.map(|at| &self.result.targets[at].outcome);
         let is_final = outcome.is_some_and(|outcome| match outcome {

@@ -213,17 +213,9 @@ fn without_result<'a>(
     group: &'a TargetGroup,
     result: &GroupResult,
 ) -> impl Iterator<Item = LabelSet> + 'a {
-    let mut has_result = vec![false; group.targets.len()];
-    for target in result.targets.iter() {
-        if let Some(row) = has_result.get_mut(target.row as usize) {
-            *row = true;
-        }
-    }
-    group
-        .discovered()
-        .zip(has_result)
-        .filter(|(_, has)| !has)
-        .map(|(labels, _)| labels)
+    let rows = result.places().filter(|(_, at)| at.is_none());
+    let own = rows.filter_map(|(row, _)| group.targets.get(row));
+    own.map(|own| LabelSet::merge(&group.labels, own))
 }
 
 #[expect(

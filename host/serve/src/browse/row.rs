@@ -1,6 +1,6 @@
 //! One target as a page shows it, and pages in the order of a label.
 
-use std::cmp::{Ordering, Reverse};
+use std::cmp::Ordering;
 use std::collections::BinaryHeap;
 
 use periplus_core::LabelSet;
@@ -40,6 +40,8 @@ struct Candidate<'a> {
     key: String,
     /// Counted, so that equal keys stand in the order of lists.
     number: usize,
+    /// The same for all of a page.
+    descending: bool,
     spot: Spot<'a>,
 }
 
@@ -98,7 +100,7 @@ pub(super) fn sorted(pools: &[Pool], query: &Query, name: &str, descending: bool
     let offset = query.page * PAGE;
     let end = (offset + PAGE).min(MOST_SORTED);
     let mut total = 0;
-    let mut first = First::new(end, descending);
+    let mut first = BinaryHeap::new();
     for (job, snapshot) in pools.iter().filter(|(job, _)| query.takes_job(job)) {
         for (key, result) in &snapshot.groups {
             if !query.takes_mechanism(&key.section.mechanism) {
@@ -107,68 +109,27 @@ pub(super) fn sorted(pools: &[Pool], query: &Query, name: &str, descending: bool
             let mut group = Lazy::of(result);
             for spot in spots(job, key, result) {
                 if spot.matches(query, &mut group) {
-                    first.offer(spot.sort_key(name, &mut group), total, spot);
+                    first.push(Candidate {
+                        key: spot.sort_key(name, &mut group),
+                        number: total,
+                        descending,
+                        spot,
+                    });
+                    if first.len() > end {
+                        first.pop();
+                    }
                     total += 1;
                 }
             }
         }
     }
-    let rows = first.into_sorted().into_iter().skip(offset);
+    let rows = first.into_sorted_vec().into_iter().skip(offset);
     Page {
         rows: rows
-            .map(|spot| spot.row(&mut Lazy::of(spot.result)))
+            .map(|Candidate { spot, .. }| spot.row(&mut Lazy::of(spot.result)))
             .collect(),
         total,
         is_cut: false,
-    }
-}
-
-/// The first so many in one of two directions.
-enum First<'a> {
-    Ascending(usize, BinaryHeap<Candidate<'a>>),
-    Descending(usize, BinaryHeap<Reverse<Candidate<'a>>>),
-}
-
-// === impl First ===
-
-impl<'a> First<'a> {
-    fn new(most: usize, descending: bool) -> Self {
-        if descending {
-            Self::Descending(most, BinaryHeap::new())
-        } else {
-            Self::Ascending(most, BinaryHeap::new())
-        }
-    }
-
-    fn offer(&mut self, key: String, number: usize, spot: Spot<'a>) {
-        let candidate = Candidate { key, number, spot };
-        match self {
-            Self::Ascending(most, heap) => {
-                heap.push(candidate);
-                if heap.len() > *most {
-                    heap.pop();
-                }
-            }
-            Self::Descending(most, heap) => {
-                heap.push(Reverse(candidate));
-                if heap.len() > *most {
-                    heap.pop();
-                }
-            }
-        }
-    }
-
-    fn into_sorted(self) -> Vec<Spot<'a>> {
-        match self {
-            Self::Ascending(_, heap) => {
-                let sorted = heap.into_sorted_vec().into_iter();
-                sorted.map(|candidate| candidate.spot).collect()
-            }
-            Self::Descending(_, heap) => {
-                let sorted = heap.into_sorted_vec().into_iter();
-                sorted.map(|Reverse(candidate)| candidate.spot).collect()
-            }
-        }
     }
 }
 
@@ -177,7 +138,12 @@ impl<'a> First<'a> {
 impl Ord for Candidate<'_> {
     fn cmp(&self, other: &Self) -> Ordering {
         let keys = self.key.cmp(&other.key);
-        keys.then_with(|| self.number.cmp(&other.number))
+        let order = keys.then_with(|| self.number.cmp(&other.number));
+        if self.descending {
+            order.reverse()
+        } else {
+            order
+        }
     }
 }
 
