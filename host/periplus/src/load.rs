@@ -16,6 +16,7 @@ use periplus_config::{
 use periplus_plugin::{PluginHost, PluginHostOptions};
 
 use crate::args::LoadArgs;
+use crate::plugin_folder;
 
 /// What the plugin host needs to know of the command line.
 pub(crate) fn plugin_options(args: &LoadArgs) -> PluginHostOptions {
@@ -59,7 +60,7 @@ pub(crate) async fn load(
     args: &LoadArgs,
     host: &PluginHost,
 ) -> Result<Loaded, ConfigErrors> {
-    let mut errors = stage_plugins(file, host).await;
+    let mut errors = stage_plugins(file, args, host).await;
     // A plugin that did not load explains why nobody serves its mechanism, or has its name: said
     // once is enough.
     let some_failed = !errors.is_empty();
@@ -103,8 +104,14 @@ pub(crate) fn find_job<'a>(loaded: &'a Loaded, name: &str) -> anyhow::Result<&'a
 }
 
 /// Loads what `plugins:` lists, and says what is wrong with the list or with a plugin.
-async fn stage_plugins(file: &Path, host: &PluginHost) -> Vec<Diagnostic> {
-    let (list, mut errors) = readable_plugins_of(file);
+async fn stage_plugins(file: &Path, args: &LoadArgs, host: &PluginHost) -> Vec<Diagnostic> {
+    let (mut list, mut errors) = readable_plugins_of(file);
+    if let Some(folder) = &args.plugin_dir {
+        match plugin_folder::list(folder, &list) {
+            Ok(more) => list.extend(more),
+            Err(error) => errors.push(error),
+        }
+    }
     for (config, outcome) in host.load(&list).await {
         if let Err(message) = outcome {
             errors.push(Diagnostic {

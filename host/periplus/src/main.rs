@@ -15,6 +15,7 @@ mod load;
 mod logging;
 mod mechanisms;
 mod open_files;
+mod plugin_folder;
 mod rbac;
 mod reload;
 mod run;

@@ -13,6 +13,8 @@ mod client;
 mod cluster;
 #[path = "binary/config.rs"]
 mod config;
+#[path = "binary/consul.rs"]
+mod consul;
 #[path = "binary/fronts.rs"]
 mod fronts;
 #[path = "binary/hot_reload.rs"]
