@@ -16,7 +16,8 @@ pub(crate) struct Instance {
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 struct Node {
-    node: String,
+    #[serde(rename = "Node")]
+    name: String,
     address: String,
     meta: Option<BTreeMap<String, String>>,
     tagged_addresses: Option<BTreeMap<String, String>>,
@@ -71,7 +72,7 @@ impl Instance {
         let tags = service.tags.as_deref().unwrap_or_default().join(separator);
         let mut target = Target::new(join(host, service.port))
             .label("__meta_consul_address", &node.address)
-            .label("__meta_consul_node", &node.node)
+            .label("__meta_consul_node", &node.name)
             .label("__meta_consul_namespace", &service.namespace)
             .label("__meta_consul_partition", &service.partition)
             .label(

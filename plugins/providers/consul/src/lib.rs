@@ -257,24 +257,30 @@ impl Consul {
     /// What is new; everything, once every service was asked for.
     fn update(&mut self, removed: Vec<String>) -> Update {
         let is_heard = |it: &Service| it.group.is_some() || it.failure.is_some();
-        let mut update = if self.is_delivered {
-            let gone = removed.into_iter().map(Group::new);
-            let news = self.services.values_mut().filter(|it| it.is_news);
-            let news = news.filter_map(|it| it.group.clone());
-            Update::partial(gone.chain(news))
-        } else if self.is_listed && self.services.values().all(is_heard) {
-            self.is_delivered = true;
-            Update::complete(self.services.values().filter_map(|it| it.group.clone()))
-        } else {
+        let is_first = !self.is_delivered;
+        if is_first && !(self.is_listed && self.services.values().all(is_heard)) {
             return Update::default();
-        };
+        }
+        self.is_delivered = true;
+        let mut groups: Vec<Group> = removed.into_iter().map(Group::new).collect();
+        let mut lapses = Vec::new();
         for (name, service) in &mut self.services {
-            service.is_news = false;
-            if let Some(message) = &service.failure {
-                update = update.lapse(name, message);
+            let is_news = std::mem::take(&mut service.is_news);
+            match (&service.group, &service.failure) {
+                // Heard before it failed: told now, and the failure next time, for a group cannot be both.
+                (Some(group), _) if is_news => groups.push(group.clone()),
+                (_, Some(message)) => lapses.push((name, message)),
+                _ => {}
             }
         }
-        update
+        let update = if is_first {
+            Update::complete(groups)
+        } else {
+            Update::partial(groups)
+        };
+        lapses.into_iter().fold(update, |update, (name, message)| {
+            update.lapse(name, message)
+        })
     }
 
     /// Until the next request is due; those under way wake the plugin by themselves.

@@ -172,3 +172,19 @@ fn mistakes_are_told() {
     );
     assert!(problem(json!({"sevrer": "x"})).contains("unknown field `sevrer`"));
 }
+
+#[test]
+fn a_service_that_was_heard_and_then_fails_is_told_once() {
+    let services = json!({"api": []});
+    let host = host(&services, &[("api", 200, instance("10.0.0.1", "passing"))]);
+    let mut consul = provider(json!({"datacenter": "d"}));
+    assert_eq!(complete(&mut consul).groups.len(), 1);
+    let service = consul.services.get_mut("api").unwrap();
+    (service.is_news, service.failure) = (true, Some("later".to_owned()));
+    let update = consul.update(Vec::new());
+    // The host refuses an update in which a group is there and lapses.
+    assert_eq!((update.groups.len(), update.lapses.len()), (1, 0));
+    let update = consul.update(Vec::new());
+    assert_eq!((update.groups.len(), update.lapses.len()), (0, 1));
+    drop(host);
+}
