@@ -22,7 +22,7 @@ setup:
 plugins: setup ## Build the plugins of this repository (needs Rust)
 	cargo build --release --locked --manifest-path plugins/Cargo.toml --target $(WASM_TARGET) --target-dir plugins/target
 
-build: ## Build the host and the test parts (needs Rust)
+build: plugins ## Build the host and the test parts (needs Rust)
 	cargo build --locked -p periplus -p periplus-kube-api
 
 run: build plugins ## Start Periplus on this machine's sockets and a stand-in cluster (needs Rust)

@@ -108,6 +108,9 @@ pub struct PluginSection {
     pub config: serde_json::Value,
     /// How often the plugin is asked; a minute unless written.
     pub refresh_interval: Duration,
+    /// `refresh_interval` if it is written: a plugin whose schema has that key is told, with its own
+    /// default in place of ours.
+    pub written_interval: Option<Duration>,
     /// The HTTP client settings as written. They hold secrets.
     pub http_client: serde_json::Value,
     /// The HTTP client settings, checked.

@@ -66,6 +66,9 @@ pub struct EgressRequest {
     pub body: Option<Vec<u8>>,
     /// Time for the whole exchange.
     pub timeout: Option<Duration>,
+    /// Whether headers or body hold secrets that are for the origin of `url` alone: a redirect to
+    /// another one is an error.
+    pub is_bound: bool,
 }
 
 /// The answer, decoded.
@@ -98,6 +101,8 @@ struct Hop {
     first: Origin,
     headers: HeaderMap,
     body: Option<Bytes>,
+    /// Whether a redirect must stay with the first origin.
+    is_bound: bool,
     /// Whether the settings' credentials go along; never again once another origin was reached.
     credentials: bool,
 }
@@ -230,6 +235,7 @@ impl EgressClient {
             origin,
             headers,
             body: request.body.map(Bytes::from),
+            is_bound: request.is_bound,
             credentials,
         })
     }
@@ -348,6 +354,11 @@ impl EgressClient {
         let origin = self.policy.check(&hop.method, &url).map_err(|error| {
             EgressError::new(error.kind, format!("redirected: {}", error.message))
         })?;
+        if hop.is_bound && origin != hop.first {
+            let message =
+                format!("redirected to `{origin}`, which the secrets of the request are not for");
+            return Err(EgressError::new(FailureKind::Denied, message));
+        }
         if !self.policy.keeps_credentials(&hop.first, &origin) {
             headers::strip_for_other_origin(&mut hop.headers);
             hop.credentials = false;

@@ -241,7 +241,7 @@ impl TokenSource {
             url: self.url.to_string(),
             headers,
             body: Some(body.into_bytes()),
-            timeout: None,
+            ..EgressRequest::default()
         };
         let answer = self.client.send(request).await;
         let answer = answer.map_err(|error| self.failed(error.message))?;

@@ -374,3 +374,35 @@ fn methods_are_compared_as_written() {
             .is_err()
     );
 }
+
+#[tokio::test]
+async fn a_request_with_secrets_is_not_led_to_another_origin() {
+    let target = Server::start(|_| answer("200 OK", b"[]")).await;
+    let to = format!("{}/x", target.origin);
+    let server = Server::start(move |path| match path {
+        "/" => redirect("/same"),
+        _ => redirect(&to),
+    })
+    .await;
+    let client = EgressClient::new(options(&[&server.origin, &target.origin]));
+    let request = EgressRequest {
+        headers: vec![("x-token".into(), "t".into())],
+        is_bound: true,
+        ..get(format!("{}/", server.origin))
+    };
+    let error = client.send(request.clone()).await.unwrap_err();
+    assert_eq!(error.kind, FailureKind::Denied);
+    assert!(error.message.contains(&target.origin), "{error}");
+    assert_eq!(
+        server.requests().len(),
+        2,
+        "within the origin it is followed"
+    );
+    assert!(target.requests().is_empty());
+    // Without secrets both are granted.
+    let request = EgressRequest {
+        is_bound: false,
+        ..request
+    };
+    assert_eq!(client.send(request).await.unwrap().status, 200);
+}

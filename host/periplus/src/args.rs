@@ -336,6 +336,10 @@ pub(crate) struct LoadArgs {
     #[arg(long)]
     pub(crate) allow_missing: bool,
 
+    /// Folder of plugins (`*.wasm`) that are loaded as if `plugins:` listed them, without grants and limits of their own.
+    #[arg(long, value_name = "DIR", env = "PERIPLUS_PLUGIN_DIR")]
+    pub(crate) plugin_dir: Option<PathBuf>,
+
     /// Folder for compiled plugins; private to the user.
     #[arg(long, value_name = "DIR", env = "PERIPLUS_PLUGIN_CACHE")]
     pub(crate) plugin_cache: Option<PathBuf>,

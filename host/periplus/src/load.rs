@@ -18,6 +18,7 @@ use periplus_core::ContentHash;
 use periplus_plugin::{PluginHost, PluginHostOptions};
 
 use crate::args::LoadArgs;
+use crate::plugin_folder;
 
 /// The least time between two questions for what a tag means.
 const MIN_RECHECK: Duration = Duration::from_secs(1);
@@ -68,7 +69,7 @@ pub(crate) async fn load(
     args: &LoadArgs,
     host: &PluginHost,
 ) -> Result<Loaded, ConfigErrors> {
-    let (mut errors, some_awaited) = stage_plugins(file, host).await;
+    let (mut errors, some_awaited) = stage_plugins(file, args, host).await;
     // A plugin that did not load explains why nobody serves its mechanism, or has its name: said
     // once is enough.
     let some_failed = !errors.is_empty() || some_awaited;
@@ -133,8 +134,14 @@ fn withhold(loaded: &mut Loaded, host: &PluginHost) {
 
 /// Loads what `plugins:` lists, and says what is wrong with the list or with a plugin, and whether
 /// one of them is waited for.
-async fn stage_plugins(file: &Path, host: &PluginHost) -> (Vec<Diagnostic>, bool) {
-    let (list, mut errors) = readable_plugins_of(file);
+async fn stage_plugins(file: &Path, args: &LoadArgs, host: &PluginHost) -> (Vec<Diagnostic>, bool) {
+    let (mut list, mut errors) = readable_plugins_of(file);
+    if let Some(folder) = &args.plugin_dir {
+        match plugin_folder::list(folder, &list) {
+            Ok(more) => list.extend(more),
+            Err(error) => errors.push(error),
+        }
+    }
     let mut some_awaited = false;
     for (config, outcome) in host.load(&list).await {
         if let Err(reason) = &outcome

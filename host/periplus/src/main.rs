@@ -16,6 +16,7 @@ mod logging;
 mod mechanisms;
 mod open_files;
 mod plugin;
+mod plugin_folder;
 mod rbac;
 mod reload;
 mod run;

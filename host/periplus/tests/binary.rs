@@ -15,6 +15,8 @@ mod cluster;
 mod compile;
 #[path = "binary/config.rs"]
 mod config;
+#[path = "binary/consul.rs"]
+mod consul;
 #[path = "binary/fronts.rs"]
 mod fronts;
 #[path = "binary/hot_reload.rs"]

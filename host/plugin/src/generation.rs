@@ -5,7 +5,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
-use periplus_config::PluginConfig;
+use periplus_config::{PluginConfig, PluginSection};
+use periplus_core::PromDuration;
 use serde_json::Value;
 
 use crate::bindings::{provider, transformer};
@@ -18,9 +19,14 @@ use crate::inspect::{Exports, inspect};
 use crate::limits::{Limits, MAX_MANIFEST_BYTES};
 use crate::manifest::Manifest;
 use crate::metrics::PluginMeters;
+use crate::presets::{self, Preset};
 use crate::schema::{ConfigSchema, Problem};
+use crate::secrets::Secrets;
 use crate::source::{self, VerifiedPlugin};
 use crate::store::{GuestLog, GuestState, Kind, Meter, new_store};
+
+/// The key that the host reads, and hands on to plugins whose schema has it.
+const INTERVAL: &str = "refresh_interval";
 
 /// What it takes to prepare plugins. Cheap to clone.
 #[derive(Clone)]
@@ -264,15 +270,43 @@ impl Generation {
     pub(crate) fn resolve_section(
         &self,
         mechanism: &str,
-        section: &Value,
+        section: &PluginSection,
     ) -> Result<Value, Vec<Problem>> {
         match self.mechanisms.get(mechanism) {
-            Some(schema) => schema.resolve(section),
+            Some(schema) => match (&section.config, section.written_interval) {
+                (Value::Object(fields), Some(interval)) if schema.has_key(INTERVAL) => {
+                    let mut fields = fields.clone();
+                    fields.insert(
+                        INTERVAL.to_owned(),
+                        PromDuration(interval).to_string().into(),
+                    );
+                    schema.resolve(&Value::Object(fields))
+                }
+                _ => schema.resolve(&section.config),
+            },
             None => {
                 let text = format!("plugin `{}` does not serve `{mechanism}`", self.name());
                 Err(vec![Problem::new("", &text)])
             }
         }
+    }
+
+    /// What the host adds to a section of this plugin.
+    pub(crate) fn preset(
+        &self,
+        mechanism: &str,
+        section: &PluginSection,
+        resolved: &Value,
+    ) -> Result<Preset, Vec<Problem>> {
+        presets::of(mechanism, &self.digest, section, resolved)
+    }
+
+    /// Puts stand-ins in the place of the secrets of a resolved section.
+    pub(crate) fn hide_secrets(&self, mechanism: &str, resolved: &mut Value) -> Secrets {
+        self.mechanisms
+            .get(mechanism)
+            .map(|schema| Secrets::take(schema.schema(), resolved))
+            .unwrap_or_default()
     }
 
     /// A transformer's configuration as the plugin sees it.

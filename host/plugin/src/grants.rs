@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 use http::Method;
-use periplus_config::{Grants, HttpClientConfig};
+use periplus_config::{Grants, PluginSection};
 use periplus_http::{
     ClientSettings, EgressClient, EgressOptions, Origin, OriginPattern, OriginPolicy, OriginRule,
 };
@@ -12,6 +12,9 @@ use serde_json::Value;
 use url::Url;
 
 use crate::files::FileGrants;
+use crate::limits::MAX_STARTED_REQUESTS;
+use crate::presets::Preset;
+use crate::secrets::Secrets;
 
 /// The doors of one instance. Cheap to clone.
 #[derive(Clone)]
@@ -19,6 +22,9 @@ pub(crate) struct Outside {
     pub(crate) http: Arc<EgressClient>,
     pub(crate) files: Arc<FileGrants>,
     pub(crate) dns: Arc<DnsGrants>,
+    pub(crate) secrets: Arc<Secrets>,
+    /// Where the secrets of the section may go.
+    pub(crate) own: Arc<[OriginPattern]>,
 }
 
 /// Names that may be looked up.
@@ -30,26 +36,43 @@ pub(crate) struct DnsGrants(GlobSet);
 impl Outside {
     /// The doors for a section: what the plugin is granted, and every origin that the operator
     /// wrote as a whole into a field of the section. `section` is the section as written, so that
-    /// defaults of a schema grant nothing.
+    /// defaults of a schema grant nothing; those of a mechanism are in its preset.
     pub(crate) fn new(
         grants: &Grants,
-        section: &Value,
-        http: &HttpClientConfig,
+        section: &PluginSection,
+        preset: Preset,
     ) -> Result<Self, String> {
-        let own = section_origins(section);
+        let mut own = section_origins(&section.config);
+        own.extend(preset.origins);
         let mut rules = operator_rules(grants)?;
         rules.extend(own.iter().cloned().map(OriginRule::read_only));
-        let settings = ClientSettings::new(http.clone()).map_err(|e| chain(&e))?;
-        let options = EgressOptions {
+        let mut http = section.http.clone();
+        if preset.basic_auth.is_some() {
+            http.basic_auth = preset.basic_auth;
+        }
+        let settings = ClientSettings::new(http).map_err(|e| chain(&e))?;
+        let mut options = EgressOptions {
             settings,
-            credential_origins: own,
+            credential_origins: own.clone(),
             ..EgressOptions::new(OriginPolicy::new(rules))
         };
+        // Requests that a source holds back take their places for minutes.
+        options.limits.concurrency = MAX_STARTED_REQUESTS;
         Ok(Self {
             http: Arc::new(EgressClient::new(options)),
             files: Arc::new(FileGrants::new(&grants.files)?),
             dns: Arc::new(DnsGrants::new(&grants.dns)?),
+            secrets: Arc::default(),
+            own: own.into(),
         })
+    }
+
+    /// The same with the secrets that requests are to have in place of their stand-ins.
+    pub(crate) fn with_secrets(self, secrets: Secrets) -> Self {
+        Self {
+            secrets: Arc::new(secrets),
+            ..self
+        }
     }
 }
 
@@ -177,7 +200,14 @@ mod tests {
             }],
             ..Grants::default()
         };
-        let error = Outside::new(&grants, &json!({}), &HttpClientConfig::default())
+        let section = PluginSection {
+            config: json!({}),
+            refresh_interval: std::time::Duration::from_mins(1),
+            written_interval: None,
+            http_client: json!({}),
+            http: periplus_config::HttpClientConfig::default(),
+        };
+        let error = Outside::new(&grants, &section, Preset::default())
             .err()
             .unwrap();
         assert!(error.contains("`cmdb`"), "{error}");

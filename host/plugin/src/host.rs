@@ -224,13 +224,13 @@ impl PluginHost {
         let generation = set
             .serving(mechanism)
             .map_err(|e| vec![Problem::new("", &e)])?;
-        let resolved = generation
-            .generation
-            .resolve_section(mechanism, &section.config)?;
+        let resolved = generation.generation.resolve_section(mechanism, section)?;
         Outside::new(
             &generation.generation.config.allow,
-            &section.config,
-            &section.http,
+            section,
+            generation
+                .generation
+                .preset(mechanism, section, &resolved)?,
         )
         .map_err(|e| vec![Problem::new("", &e)])?;
         Ok(resolved)
@@ -264,7 +264,7 @@ impl PluginHost {
         let loaded = set.serving(&section.mechanism)?;
         loaded
             .generation
-            .resolve_section(&section.mechanism, &content.config)
+            .resolve_section(&section.mechanism, content)
             .map_err(|problems| list(&problems))?;
         Ok(Box::new(PluginDiscoverer {
             plugin: Arc::clone(&loaded.plugin),

@@ -89,6 +89,16 @@ impl ConfigSchema {
         Ok(value)
     }
 
+    /// Whether the configuration has such a key at its top.
+    pub(crate) fn has_key(&self, name: &str) -> bool {
+        self.schema["properties"].get(name).is_some()
+    }
+
+    /// The schema itself.
+    pub(crate) fn schema(&self) -> &Value {
+        &self.schema
+    }
+
     fn fill(&self, schema: &Value, value: &mut Value, depth: usize) {
         if depth > MAX_DEPTH {
             return;

@@ -354,6 +354,7 @@ fn plugin_section(id: &str, config: serde_json::Value) -> Section {
         kind: SectionKind::Plugin(PluginSection {
             config,
             refresh_interval: Duration::from_mins(1),
+            written_interval: None,
             http_client: json!({}),
             http: HttpClientConfig::default(),
         }),

@@ -17,14 +17,18 @@ impl Host for GuestState {
             Ok(both) => both,
             Err(failure) => return Ok(Err(failure)),
         };
-        Ok(client.send(request).await.map(response).map_err(failure))
+        let secrets = self.secrets();
+        let outcome = secrets.scrub(client.send(request).await);
+        Ok(outcome.map(response).map_err(failure))
     }
 
     async fn start(&mut self, request: Request) -> wasmtime::Result<u32> {
         Ok(match self.request(request) {
-            Ok((client, request)) => self
-                .requests
-                .start(async move { client.send(request).await }),
+            Ok((client, request)) => {
+                let secrets = self.secrets();
+                self.requests
+                    .start(async move { secrets.scrub(client.send(request).await) })
+            }
             Err(Failure { message, .. }) => self.requests.fail(EgressError {
                 kind: periplus_http::FailureKind::Denied,
                 message,
@@ -62,7 +66,7 @@ impl GuestState {
                 message: format!("credential `{name}`: not offered by this host yet"),
             });
         }
-        let request = EgressRequest {
+        let mut request = EgressRequest {
             method: request.method,
             url: request.url,
             headers: request.headers,
@@ -70,8 +74,22 @@ impl GuestState {
             timeout: request
                 .timeout_ms
                 .map(|ms| Duration::from_millis(ms.into())),
+            is_bound: false,
         };
+        outside
+            .secrets
+            .put_in(&mut request, &outside.own)
+            .map_err(failure)?;
         Ok((std::sync::Arc::clone(&outside.http), request))
+    }
+}
+
+impl GuestState {
+    fn secrets(&self) -> std::sync::Arc<crate::secrets::Secrets> {
+        self.outside
+            .as_ref()
+            .map(|outside| std::sync::Arc::clone(&outside.secrets))
+            .unwrap_or_default()
     }
 }
 

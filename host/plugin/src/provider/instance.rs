@@ -63,9 +63,14 @@ impl Instance {
         seed: &Seed,
         meters: &PluginMeters,
     ) -> Result<Self, StartError> {
-        let config = generation
-            .resolve_section(&seed.mechanism, &seed.section.config)
+        let mut config = generation
+            .resolve_section(&seed.mechanism, &seed.section)
             .map_err(StartError::Config)?;
+        let preset = generation
+            .preset(&seed.mechanism, &seed.section, &config)
+            .map_err(StartError::Config)?;
+        // From here on the secrets are the host's alone.
+        let secrets = generation.hide_secrets(&seed.mechanism, &mut config);
         let Some(pre) = &generation.provider else {
             return Err(StartError::Outside("the plugin is not a provider".into()));
         };
@@ -94,12 +99,9 @@ impl Instance {
                 };
             StartError::Config(problems.into_iter().map(problem).collect())
         })?;
-        let outside = Outside::new(
-            &generation.config.allow,
-            &seed.section.config,
-            &seed.section.http,
-        )
-        .map_err(StartError::Outside)?;
+        let outside = Outside::new(&generation.config.allow, &seed.section, preset)
+            .map_err(StartError::Outside)?
+            .with_secrets(secrets);
         store.data_mut().outside = Some(outside);
         let writes = generation.manifest.provider_writes(&seed.mechanism);
         let meters = meters.clone();

@@ -194,6 +194,7 @@ pub(crate) fn section(mechanism: &str, config: Value, every: Duration) -> Sectio
         kind: SectionKind::Plugin(PluginSection {
             config,
             refresh_interval: every,
+            written_interval: None,
             http_client: Value::Null,
             http: HttpClientConfig::default(),
         }),

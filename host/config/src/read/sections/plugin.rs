@@ -34,9 +34,10 @@ fn read_plugin_section(value: &Value<'_>, context: &Context<'_>) -> Option<Plugi
     let mut fields = value.fields()?;
     let refresh_interval = fields.read("refresh_interval", |value| duration(&value));
     // Zero, which upstream accepts and then dies of, is as if nothing were written.
-    let refresh_interval = refresh_interval
+    let written_interval = refresh_interval
         .filter(|interval| !interval.is_zero())
-        .map_or(Duration::from_mins(1), |interval| interval.0);
+        .map(|interval| interval.0);
+    let refresh_interval = written_interval.unwrap_or(Duration::from_mins(1));
     let http = http_client::take(&mut fields, context);
     let mut config = serde_json::Map::new();
     for (key, value) in fields.take_matching(|_| true) {
@@ -59,6 +60,7 @@ fn read_plugin_section(value: &Value<'_>, context: &Context<'_>) -> Option<Plugi
     Some(PluginSection {
         config: serde_json::Value::Object(config),
         refresh_interval,
+        written_interval,
         http_client: serde_json::Value::Object(http_client),
         http,
     })
