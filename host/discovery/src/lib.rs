@@ -41,7 +41,7 @@ pub use render::FinalForm;
 pub use shard::{Shard, ShardError};
 pub use snapshot::{Directory, JobHandle, Snapshot};
 pub use state::{Stale, StateDir};
-pub use status::{PluginStatus, PluginStatuses, ProviderState, ProviderStatus};
+pub use status::{PluginStatus, PluginStatuses, ProviderState, ProviderStatus, RefreshError};
 pub use targets::StagedTarget;
 pub use updates::{Updates, UpdatesProbe};
 pub use view::{Names, View};

@@ -19,7 +19,7 @@ use crate::metrics::DiscoveryMetrics;
 use crate::recent::{Recent, Span};
 use crate::snapshot::Directory;
 use crate::state::{Saver, StateDir};
-use crate::status::ProviderStatus;
+use crate::status::{ProviderStatus, RefreshError};
 use crate::updates::Wake;
 
 /// What a provider or a pipeline may take to end at shutdown, before it is aborted.
@@ -210,6 +210,14 @@ impl ManagerHandle {
     /// The providers in the order in which they were started.
     pub fn providers(&self) -> Vec<ProviderStatus> {
         providers::statuses(&self.roster)
+    }
+
+    /// Has the source of the provider `name` asked now, rather than when it is due.
+    ///
+    /// # Errors
+    /// If there is no such provider, or its source is never asked.
+    pub fn refresh(&self, name: &str) -> Result<(), RefreshError> {
+        providers::refresh(&self.roster, name)
     }
 
     /// How much was published in each ten seconds of the last ten minutes, the oldest first.

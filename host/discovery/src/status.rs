@@ -42,12 +42,29 @@ pub struct ProviderStatus {
     /// The last failure that no success has followed.
     #[serde(serialize_with = "optional_error")]
     pub last_error: Option<(SystemTime, String)>,
+    /// Whether the source is asked from time to time, so that it can be asked now; others tell what
+    /// changes by themselves.
+    pub refreshable: bool,
+    /// When it is asked next; nothing while it is being asked.
+    #[serde(serialize_with = "optional_time")]
+    pub next_refresh: Option<SystemTime>,
     /// Groups known now.
     pub groups: usize,
     /// Targets in them, before any pipeline.
     pub targets: usize,
     /// The section that it serves, without secrets.
     pub config: serde_json::Value,
+}
+
+/// Why a provider's source is not asked now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RefreshError {
+    /// No provider has this name now.
+    #[error("there is no provider of this name now")]
+    Unknown,
+    /// Its source tells what changes by itself, or is no source that could change.
+    #[error("it follows its source by itself: there is nothing to ask")]
+    Follows,
 }
 
 /// One plugin at one moment.

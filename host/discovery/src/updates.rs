@@ -124,6 +124,32 @@ impl Updates {
         self.mailbox.observe(at);
     }
 
+    /// When the source is asked next; none while that is under way, or if nobody can say. Providers
+    /// that tell this can be asked for a refresh: they listen to [`Updates::asked`].
+    pub fn schedule(&self, next: Option<Instant>) {
+        let next = next.map(|at| SystemTime::now() + at.saturating_duration_since(Instant::now()));
+        self.mailbox.note(|status| {
+            status.is_polled = true;
+            status.next_refresh = next;
+            false
+        });
+    }
+
+    /// Until somebody wants the source to be asked now, also if they did before this call.
+    pub async fn asked(&self) {
+        self.mailbox.asked().await;
+    }
+
+    /// Waits until it is time to ask the source, or somebody wants it earlier.
+    pub async fn until(&self, next: Instant) {
+        self.schedule(Some(next));
+        tokio::select! {
+            () = tokio::time::sleep_until(next) => {}
+            () = self.asked() => {}
+        }
+        self.schedule(None);
+    }
+
     fn post(&self, entries: Vec<(Arc<str>, Entry)>) {
         if !entries.is_empty() {
             self.mailbox.post(|pending| pending.merge(entries));

@@ -127,14 +127,23 @@ impl Driver {
     async fn run(mut self) {
         loop {
             let busy = self.work.is_some();
+            self.updates.schedule(self.due.filter(|_| !busy));
             tokio::select! {
                 Ok(()) = self.generations.changed() => self.new_generation(),
                 Ok(()) = self.rejections.changed() => self.show_rejection(),
                 outcome = Trial::finished(&mut self.trial) => self.end_trial(outcome),
                 finished = work(&mut self.work) => self.finish(finished),
+                () = self.updates.asked(), if !busy => self.asked(),
                 () = wake(busy, self.due, self.instance.as_mut()) => self.begin(),
             }
         }
+    }
+
+    /// Somebody wants an answer now, also of what waits for a new file.
+    fn asked(&mut self) {
+        self.failed_starts = 0;
+        self.backoff.reset();
+        self.begin();
     }
 
     /// Starts a round: a new instance if there is none, then one refresh.

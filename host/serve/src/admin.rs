@@ -14,7 +14,7 @@ use crate::guard::{self, AllowedHosts};
 use crate::router::{method_not_allowed, observed, reading};
 use crate::state::App;
 use crate::ui::Desk;
-use crate::{freeze, reload};
+use crate::{freeze, refresh, reload};
 
 /// The routes that change something, and all that may be read. Requests must name this host as a
 /// browser on it would, or one of `hosts`, and come from no page of another origin.
@@ -22,6 +22,7 @@ pub(crate) fn router(app: Arc<App>, hosts: Vec<String>) -> Router {
     let hosts = AllowedHosts::new(hosts);
     let routes = reading(Desk::Admin)
         .route("/api/v1/jobs/{*action}", post(freeze::job))
+        .route("/api/v1/providers/{*action}", post(refresh::provider))
         .route("/-/reload", post(reload::reload).put(reload::reload))
         .route_layer(middleware::from_fn(back_to_the_page))
         .route_layer(middleware::from_fn_with_state(hosts, guard::check_origin))
@@ -33,8 +34,8 @@ pub(crate) fn router(app: Arc<App>, hosts: Vec<String>) -> Router {
 async fn no_such_path(request: Request) -> ApiError {
     let path = request.uri().path();
     ApiError::not_found(format!(
-        "no such path `{path}`; `/` shows what there is, and `POST` on `/-/reload` and \
-         `/api/v1/jobs/{{job}}/freeze` changes something"
+        "no such path `{path}`; `/` shows what there is, and `POST` on `/-/reload`, \
+         `/api/v1/jobs/{{job}}/freeze` and `/api/v1/providers/{{provider}}/refresh` changes something"
     ))
 }
 

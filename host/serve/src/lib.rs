@@ -32,6 +32,7 @@ mod mads;
 mod metrics;
 mod otel;
 mod readings;
+mod refresh;
 mod reload;
 mod router;
 mod sd;

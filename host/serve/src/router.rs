@@ -40,6 +40,7 @@ fn readers(app: Arc<App>) -> Router {
     let routes = reading(Desk::Readers)
         .route("/-/reload", any(admin::elsewhere))
         .route("/api/v1/jobs/{*action}", any(admin::elsewhere))
+        .route("/api/v1/providers/{*action}", any(admin::elsewhere))
         .method_not_allowed_fallback(method_not_allowed)
         .fallback(no_such_path)
         // After the fallbacks: its errors have a form of their own.

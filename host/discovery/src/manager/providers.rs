@@ -16,7 +16,7 @@ use crate::discoverer::{Discoverer, Mechanisms};
 use crate::metrics::{DiscoveryMetrics, MechanismLabel};
 use crate::pipeline::{Feed, FeedSender, Known};
 use crate::state::{Moment, Stale, StateDir};
-use crate::status::{ProviderState, ProviderStatus};
+use crate::status::{ProviderState, ProviderStatus, RefreshError};
 use crate::updates::{Drained, GroupStore, Mailbox, Updates, Wake};
 
 /// All providers by number, and by the identity of the section that each serves.
@@ -325,6 +325,15 @@ async fn supervise(
     let error = outcome.err().map(|_| "the provider panicked".to_owned());
     tracing::warn!(provider = %mailbox.name(), error, "Provider ended by itself");
     mailbox.stopped(error);
+}
+
+/// Has the source of a provider asked now.
+pub(super) fn refresh(roster: &Mutex<Roster>, name: &str) -> Result<(), RefreshError> {
+    let roster = roster.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut all = roster.values().map(|listed| &listed.mailbox);
+    let mailbox = all.find(|it| **it.name() == *name);
+    let mailbox = mailbox.ok_or(RefreshError::Unknown)?;
+    mailbox.ask().then_some(()).ok_or(RefreshError::Follows)
 }
 
 /// The statuses of all providers.

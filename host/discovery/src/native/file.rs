@@ -79,7 +79,7 @@ impl File {
                     updates.observed_at(Instant::now());
                     tokio::time::sleep(DEBOUNCE).await;
                 }
-                () = tokio::time::sleep(poll) => {}
+                () = updates.until(Instant::now() + poll) => {}
             }
         }
     }

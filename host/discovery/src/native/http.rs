@@ -68,7 +68,7 @@ impl Http {
                         .after_failure(started, Instant::now(), error.retry)
                 }
             };
-            tokio::time::sleep_until(next).await;
+            updates.until(next).await;
         }
     }
 

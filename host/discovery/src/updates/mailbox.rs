@@ -20,6 +20,8 @@ pub(crate) struct Mailbox {
     name: Arc<str>,
     mechanism: Arc<str>,
     wake: Arc<Wake>,
+    /// Somebody wants the source to be asked now.
+    asked: Notify,
     state: Mutex<State>,
 }
 
@@ -65,6 +67,9 @@ pub(super) struct Status {
     pub(super) waiting_for: Option<String>,
     pub(super) last_success: Option<SystemTime>,
     pub(super) last_error: Option<(SystemTime, String)>,
+    /// The source is asked from time to time, instead of telling what changes.
+    pub(super) is_polled: bool,
+    pub(super) next_refresh: Option<SystemTime>,
     pub(super) groups: usize,
     pub(super) targets: usize,
 }
@@ -98,6 +103,7 @@ impl Mailbox {
             name,
             mechanism,
             wake,
+            asked: Notify::new(),
             state: Mutex::default(),
         }
     }
@@ -130,6 +136,20 @@ impl Mailbox {
 
     pub(super) fn observe(&self, at: Instant) {
         self.lock().observed = Some(at);
+    }
+
+    /// Has the source asked at once, if it is one that is asked at all; whether it is.
+    pub(crate) fn ask(&self) -> bool {
+        let is_polled = self.lock().status.is_polled;
+        if is_polled {
+            self.asked.notify_one();
+        }
+        is_polled
+    }
+
+    /// Until somebody wants the source to be asked, also if they did before this call.
+    pub(super) async fn asked(&self) {
+        self.asked.notified().await;
     }
 
     /// What was last known before this process began; means nothing once the provider is synced.
@@ -208,6 +228,8 @@ impl Mailbox {
             stale_since: status.stale.map(|stale| stale.since),
             last_success: status.last_success,
             last_error: status.last_error,
+            refreshable: status.is_polled && !status.stopped,
+            next_refresh: status.next_refresh,
             groups: status.groups,
             targets: status.targets,
             config: serde_json::Value::Null,

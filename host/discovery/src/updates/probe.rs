@@ -46,6 +46,11 @@ impl UpdatesProbe {
         self.mailbox.status()
     }
 
+    /// Has the source asked now; whether it is one that is asked at all.
+    pub fn ask(&self) -> bool {
+        self.mailbox.ask()
+    }
+
     /// Waits until the provider has said something that was not seen yet: groups, that it is
     /// synced, or another status.
     pub async fn changed(&self) {

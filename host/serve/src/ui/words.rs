@@ -33,6 +33,13 @@ pub(super) fn ago(time: SystemTime) -> Markup {
     html! { time datetime=(stamp) title=(stamp) { (rough(elapsed)) " ago" } }
 }
 
+/// How long until then.
+pub(super) fn until(time: SystemTime) -> Markup {
+    let stamp = humantime::format_rfc3339_seconds(time).to_string();
+    let left = time.duration_since(SystemTime::now()).unwrap_or_default();
+    html! { time datetime=(stamp) title=(stamp) { "in " (rough(left)) } }
+}
+
 pub(super) fn maybe_ago(time: Option<SystemTime>) -> Markup {
     html! { @match time { Some(time) => (ago(time)), None => span.faint { "never" } } }
 }

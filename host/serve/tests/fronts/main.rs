@@ -19,6 +19,7 @@ mod metrics;
 mod otel;
 mod pages;
 mod parts;
+mod refresh;
 mod reload;
 mod support;
 mod watch;

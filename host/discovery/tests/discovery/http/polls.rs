@@ -46,6 +46,20 @@ async fn a_list_is_fetched_at_once_and_changes_arrive() {
 }
 
 #[tokio::test]
+async fn who_wants_a_list_now_has_it_before_it_is_due() {
+    let server = Server::start(|_| json(&list(&["a:1"]))).await;
+    let mut section = section(&server.origin);
+    section.refresh_interval = Duration::from_hours(1);
+    let running = Running::start(section);
+    running.wait(&["a:1"]).await;
+    server.replies(|_| json(&list(&["b:1"])));
+    assert!(running.probe.ask());
+    running.wait(&["b:1"]).await;
+    let next = running.probe.status().next_refresh;
+    assert!(next.is_none_or(|at| at > std::time::SystemTime::now() + Duration::from_mins(50)));
+}
+
+#[tokio::test]
 async fn one_connection_serves_all_requests() {
     let server = Server::start(|_| json(b"[]")).await;
     let _running = Running::start(section(&server.origin));
