@@ -68,7 +68,7 @@ e2e-oci: plugins ## Plugins pushed to, pulled from and signed in a real registry
 
 AXE := $(TARGET_DIR)/axe
 .PHONY: e2e-pages
-e2e-pages: ## The pages in a real Chromium, with pictures in target/pictures (needs Rust, Node, chromium, chromium-driver)
+e2e-pages: plugins ## The pages in a real Chromium, with pictures in target/pictures (needs Rust, Node, chromium, chromium-driver)
 	@[ -e $(AXE)/node_modules/axe-core/axe.min.js ] || npm install --silent --no-save --no-fund --no-audit --prefix $(AXE) axe-core@4.11.0
 	PERIPLUS_AXE=$(abspath $(AXE))/node_modules/axe-core/axe.min.js PERIPLUS_PICTURES=$(CURDIR)/target/pictures \
 	    cargo test --locked -p periplus --test pages -- --ignored --test-threads 1

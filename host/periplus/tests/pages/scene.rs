@@ -1,53 +1,73 @@
-//! A host with something of everything to show, and a browser in front of it.
+//! A host with something to show, and a browser in front of it.
 
-use std::path::PathBuf;
-use std::process::Stdio;
+use std::any::Any;
+use std::path::Path;
 use std::time::Duration;
 
-use fantoccini::{Client, ClientBuilder};
-use hyper_util::client::legacy::connect::HttpConnector;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use tempfile::TempDir;
-use tokio::io::{AsyncBufReadExt, BufReader};
-use tokio::process::{Child, Command};
-use tokio::time::{Instant, sleep, timeout};
+use tokio::process::Command;
+use tokio::time::{Instant, sleep};
 
+use crate::browser::Browser;
 use crate::running::{PATIENCE, Running};
 
 /// A value that tries to become markup, and to turn the text around it.
 pub(crate) const EVIL: &str = "</td><script>document.title='broken'</script>\u{202e}";
+/// Any port.
+pub(crate) const ANYWHERE: &str = "127.0.0.1:0";
 /// Between two looks at a page.
 const LOOK: Duration = Duration::from_millis(50);
 
 /// Everything; stopped when this is dropped.
 pub(crate) struct Scene {
     pub(crate) host: Running,
-    pub(crate) browser: Client,
+    pub(crate) browser: Browser,
     folder: TempDir,
-    _driver: Child,
+    /// What the host looks at.
+    _around: Box<dyn Any>,
 }
 
 // === impl Scene ===
 
 impl Scene {
+    /// Something of everything.
     pub(crate) async fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let config = folder.path().join("prometheus.yml");
-        std::fs::write(&config, self::config(&folder).to_string()).unwrap();
         write_racks(&folder, &["10.0.0.1:9100"]);
-        let mut command = Command::new(env!("CARGO_BIN_EXE_periplus"));
-        command.arg("run").arg("--config").arg(config);
-        command.args(["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"]);
-        command.args(["--ready-timeout", "1s"]).kill_on_drop(true);
-        let host = Running::start(command).await;
-        host.until_addresses("racks", &["10.0.0.1:9100"]).await;
-        let (driver, browser) = browse().await;
+        let config = config(&folder);
+        let scene = Self::of(folder, &config).await;
+        let racks = ["10.0.0.1:9100"];
+        scene.host.until_addresses("racks", &racks).await;
+        scene
+    }
+
+    /// A host with this configuration.
+    pub(crate) async fn of(folder: TempDir, config: &Value) -> Self {
+        std::fs::write(folder.path().join("prometheus.yml"), config.to_string()).unwrap();
+        let host = Running::start(command(folder.path(), "prometheus.yml", ANYWHERE)).await;
+        Self::before(host, folder, Box::new(())).await
+    }
+
+    /// A host that runs, and what it looks at.
+    pub(crate) async fn before(host: Running, folder: TempDir, around: Box<dyn Any>) -> Self {
         Self {
             host,
-            browser,
+            browser: Browser::start().await,
             folder,
-            _driver: driver,
+            _around: around,
         }
+    }
+
+    pub(crate) async fn kill(&mut self) {
+        self.host.signal("KILL").await;
+        self.host.ended().await;
+    }
+
+    /// Another host at the address of the one that was killed.
+    pub(crate) async fn start_again(&mut self) {
+        let address = self.host.url().replace("http://", "");
+        self.host = Running::start(command(self.folder.path(), "prometheus.yml", &address)).await;
     }
 
     /// Lets the file of job `racks` name these targets alone.
@@ -57,12 +77,12 @@ impl Scene {
 
     pub(crate) async fn open(&self, path: &str) {
         let url = format!("{}{path}", self.host.url());
-        self.browser.goto(&url).await.unwrap();
+        self.browser.client.goto(&url).await.unwrap();
     }
 
     /// What a person reads on the page.
     pub(crate) async fn text(&self) -> String {
-        let text = self.run("return document.body.innerText").await;
+        let text = self.browser.run("return document.body.innerText").await;
         text.as_str().unwrap().to_owned()
     }
 
@@ -81,50 +101,16 @@ impl Scene {
             sleep(LOOK).await;
         }
     }
-
-    pub(crate) async fn run(&self, script: &str) -> Value {
-        self.browser.execute(script, Vec::new()).await.unwrap()
-    }
-
-    /// What is shown at a width, in light or dark.
-    pub(crate) async fn picture(&self, width: u32, is_dark: bool) -> Vec<u8> {
-        let scheme = if is_dark { "dark" } else { "light" };
-        self.devtools(
-            "Emulation.setDeviceMetricsOverride",
-            json!({"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": false}),
-        )
-        .await;
-        let features = json!([{"name": "prefers-color-scheme", "value": scheme}]);
-        self.devtools("Emulation.setEmulatedMedia", json!({"features": features}))
-            .await;
-        self.browser.screenshot().await.unwrap()
-    }
-
-    async fn devtools(&self, command: &str, parameters: Value) {
-        let command = Devtools(json!({"cmd": command, "params": parameters}));
-        self.browser.issue_cmd(command).await.unwrap();
-    }
 }
 
-/// A command of Chromium's own.
-#[derive(Debug)]
-struct Devtools(Value);
-
-impl fantoccini::wd::WebDriverCompatibleCommand for Devtools {
-    fn endpoint(
-        &self,
-        base: &url::Url,
-        session: Option<&str>,
-    ) -> Result<url::Url, url::ParseError> {
-        base.join(&format!(
-            "session/{}/goog/cdp/execute",
-            session.unwrap_or_default()
-        ))
-    }
-
-    fn method_and_body(&self, _: &url::Url) -> (http::Method, Option<String>) {
-        (http::Method::POST, Some(self.0.to_string()))
-    }
+/// The host of this build, or the one that `PERIPLUS_BINARY` names, which measurements want.
+pub(crate) fn command(folder: &Path, config: &str, listen: &str) -> Command {
+    let binary = std::env::var_os("PERIPLUS_BINARY");
+    let mut command = Command::new(binary.unwrap_or_else(|| env!("CARGO_BIN_EXE_periplus").into()));
+    command.args(["run", "--config", config, "--listen", listen]);
+    command.args(["--admin-listen", ANYWHERE, "--ready-timeout", "1s"]);
+    command.current_dir(folder).kill_on_drop(true);
+    command
 }
 
 fn config(folder: &TempDir) -> Value {
@@ -154,50 +140,4 @@ fn write_racks(folder: &TempDir, addresses: &[&str]) {
     let list = json!([{"targets": addresses, "labels": {"rack": "r7"}}]);
     std::fs::write(&fresh, list.to_string()).unwrap();
     std::fs::rename(fresh, racks).unwrap();
-}
-
-/// A driver on a port of its own, and a browser behind it.
-async fn browse() -> (Child, Client) {
-    let mut driver = Command::new("chromedriver");
-    driver
-        .arg("--port=0")
-        .stdout(Stdio::piped())
-        .kill_on_drop(true);
-    let mut driver = driver
-        .spawn()
-        .expect("chromedriver: install chromium-driver");
-    let mut lines = BufReader::new(driver.stdout.take().unwrap()).lines();
-    let port = async {
-        while let Some(line) = lines.next_line().await.unwrap() {
-            if let Some((_, port)) = line.split_once("successfully on port ") {
-                return port.trim_end_matches('.').parse::<u16>().unwrap();
-            }
-        }
-        panic!("chromedriver ended");
-    };
-    let port = timeout(PATIENCE, port).await.expect("no chromedriver");
-    // It would stop at a full pipe.
-    tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
-    let arguments = [
-        "--headless",
-        "--no-sandbox",
-        "--disable-gpu",
-        "--hide-scrollbars",
-    ];
-    let mut capabilities = Map::new();
-    capabilities.insert("goog:chromeOptions".to_owned(), json!({"args": arguments}));
-    let browser = ClientBuilder::new(HttpConnector::new())
-        .capabilities(capabilities)
-        .connect(&format!("http://127.0.0.1:{port}"))
-        .await
-        .unwrap();
-    (driver, browser)
-}
-
-/// Where pictures go.
-pub(crate) fn pictures() -> PathBuf {
-    let folder = std::env::var_os("PERIPLUS_PICTURES").map(PathBuf::from);
-    let folder = folder.unwrap_or_else(|| std::env::temp_dir().join("periplus-pictures"));
-    std::fs::create_dir_all(&folder).unwrap();
-    folder
 }

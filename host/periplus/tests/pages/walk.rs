@@ -2,20 +2,7 @@
 
 use fantoccini::Locator;
 
-use crate::scene::{EVIL, Scene, pictures};
-
-/// Pages by the name of their pictures.
-const PAGES: [(&str, &str); 8] = [
-    ("overview", "/"),
-    ("jobs", "/jobs"),
-    ("targets", "/targets"),
-    ("explain", "/explain?job=web&target=web-1:80"),
-    ("providers", "/providers"),
-    ("plugins", "/plugins"),
-    ("fronts", "/fronts"),
-    ("config", "/config"),
-];
-const WIDTHS: [u32; 2] = [360, 1280];
+use crate::scene::{EVIL, Scene};
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs chromium and chromedriver: make e2e-pages"]
@@ -30,6 +17,7 @@ async fn every_question_has_its_answer() {
     scene.until_says("dropped by a rule").await;
     let link = scene
         .browser
+        .client
         .find(Locator::LinkText("web-2:80"))
         .await
         .unwrap();
@@ -45,14 +33,18 @@ async fn every_question_has_its_answer() {
     scene.open("/targets").await;
     let form = scene
         .browser
+        .client
         .form(Locator::Css("form.filter"))
         .await
         .unwrap();
     form.set_by_name("q", "R7").await.unwrap();
-    let button = scene.browser.find(Locator::Css("form.filter button"));
+    let button = scene
+        .browser
+        .client
+        .find(Locator::Css("form.filter button"));
     button.await.unwrap().click().await.unwrap();
     scene.until_says("Targets 1 to 1 of 1.").await;
-    let address = scene.browser.current_url().await.unwrap();
+    let address = scene.browser.client.current_url().await.unwrap();
     assert!(
         address.query().unwrap().contains("q=R7"),
         "{address} can be sent to a colleague"
@@ -67,7 +59,7 @@ async fn every_question_has_its_answer() {
     scene.until_says("Last reload").await;
     scene.open("/jobs?job=gone").await;
     scene.until_says("There is no job `gone` now.").await;
-    scene.browser.clone().close().await.unwrap();
+    scene.browser.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -76,14 +68,14 @@ async fn a_page_changes_while_one_looks() {
     let scene = Scene::new().await;
     scene.open("/targets?job=racks").await;
     scene.until_says("10.0.0.1:9100").await;
-    scene.run("window.mark = 'same page'").await;
+    scene.browser.run("window.mark = 'same page'").await;
     scene.write_racks(&["10.0.0.1:9100", "10.0.0.2:9100"]);
     scene.until_says("10.0.0.2:9100").await;
     scene.write_racks(&["10.0.0.3:9100"]);
     scene.until_says("Targets 1 to 1 of 1.").await;
     scene.until_says("10.0.0.3:9100").await;
-    assert_eq!(scene.run("return window.mark").await, "same page");
-    scene.browser.clone().close().await.unwrap();
+    assert_eq!(scene.browser.run("return window.mark").await, "same page");
+    scene.browser.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -96,7 +88,7 @@ async fn foreign_text_stays_text() {
         "/config",
     ] {
         scene.open(path).await;
-        let title = scene.browser.title().await.unwrap();
+        let title = scene.browser.client.title().await.unwrap();
         assert!(title.ends_with("Periplus"), "{path}: {title}");
     }
     scene.open("/targets?job=web").await;
@@ -106,55 +98,5 @@ async fn foreign_text_stays_text() {
         "{}",
         scene.text().await
     );
-    scene.browser.clone().close().await.unwrap();
-}
-
-/// By axe: nothing that its rules call serious or critical. Pictures of each page are taken by the way.
-#[tokio::test(flavor = "multi_thread")]
-#[ignore = "needs chromium, chromedriver and axe-core: make e2e-pages"]
-async fn every_page_can_be_used_by_everybody() {
-    let axe = std::env::var_os("PERIPLUS_AXE").expect("PERIPLUS_AXE names axe.min.js");
-    let axe = std::fs::read_to_string(axe).unwrap();
-    let scene = Scene::new().await;
-    let mut found = Vec::new();
-    for (name, path) in PAGES {
-        for width in WIDTHS {
-            for is_dark in [false, true] {
-                scene.open(path).await;
-                let picture = scene.picture(width, is_dark).await;
-                let scheme = if is_dark { "dark" } else { "light" };
-                let file = pictures().join(format!("{name}-{width}-{scheme}.png"));
-                std::fs::write(file, picture).unwrap();
-                let wide = scene
-                    .run("return document.documentElement.scrollWidth")
-                    .await;
-                assert!(
-                    wide.as_u64().unwrap() <= u64::from(width),
-                    "{path} is {wide} wide at {width}"
-                );
-                scene.run(&axe).await;
-                let script = "const done = arguments[arguments.length - 1]; axe.run().then(done)";
-                let report = scene
-                    .browser
-                    .execute_async(script, Vec::new())
-                    .await
-                    .unwrap();
-                let violations = report["violations"].as_array().unwrap();
-                let serious = violations
-                    .iter()
-                    .filter(|it| matches!(it["impact"].as_str(), Some("serious" | "critical")));
-                found.extend(serious.map(|it| {
-                    let nodes = it["nodes"].as_array().unwrap().iter();
-                    let nodes: Vec<&str> = nodes.filter_map(|node| node["html"].as_str()).collect();
-                    format!("{path} at {width}, {scheme}: {}: {nodes:?}", it["id"])
-                }));
-                assert!(
-                    report["passes"].as_array().unwrap().len() > 5,
-                    "axe looked at nothing"
-                );
-            }
-        }
-    }
-    assert!(found.is_empty(), "{}", found.join("\n"));
-    scene.browser.clone().close().await.unwrap();
+    scene.browser.close().await;
 }
